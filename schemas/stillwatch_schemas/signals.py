@@ -1,0 +1,40 @@
+"""Signals: what the account agent tells the group agent (topic `llm.signals.v1`, key: group).
+
+A contribution is the *whole* of what one source partition saw of one group in one pane, so that a redelivery replaces it
+instead of adding to it. `PaneClosed` goes to every signals partition after the last contribution of a pane.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Contribution(msgspec.Struct, frozen=True, kw_only=True, tag="contribution", tag_field="type"):
+    """One source partition's share of one group in one pane."""
+
+    group: str
+    """`asn:64500`, later `net:`, `template:`, `payment:`, `client:`, `topic:`."""
+    source: int
+    """Source partition."""
+    pane: int
+    """Pane number: event time in ms divided by the pane's length."""
+    pane_end_ms: int
+    events: int
+    output_tokens: int
+    accounts: tuple[str, ...]
+    """Distinct accounts in the pane, sorted, bounded."""
+    accounts_total: int
+    new_accounts: int
+    """Accounts that this source partition had never seen in this group before."""
+    event_ids: tuple[str, ...] = ()
+
+
+class PaneClosed(msgspec.Struct, frozen=True, kw_only=True, tag="pane_closed", tag_field="type"):
+    """The source partition has sent everything up to and including this pane."""
+
+    source: int
+    pane: int
+    pane_end_ms: int
+
+
+Signal = Contribution | PaneClosed

@@ -1,0 +1,79 @@
+"""The one table of topics. Creation, checks, the AsyncAPI document and the README all read it."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Topic(msgspec.Struct, frozen=True, kw_only=True):
+    """One Kafka topic: what flows there and how it must be configured."""
+
+    name: str
+    key: str
+    value: str
+    """What the value is, in words."""
+    schema: str | None = None
+    """Name of the JSON Schema of the value, where it is one of our contracts."""
+    compacted: bool = False
+    co_partitioned: bool = True
+    """Must have as many partitions as the request topic."""
+    retention_ms: int = 7 * 86_400_000
+    """Ignored where compacted; -1 keeps everything."""
+    internal: bool = False
+    """Only Stillwatch itself reads it."""
+
+    def config(self) -> dict[str, str]:
+        """Topic configuration as Kafka names it."""
+        if self.compacted:
+            return {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
+        return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+
+
+REQUESTS = Topic(
+    name="llm.requests.v1", key="account_id", value="one exchange with the model", schema="request", co_partitioned=True
+)
+SIGNALS = Topic(
+    name="llm.signals.v1", key="group", value="pre-aggregated group contributions", schema="signal", internal=True
+)
+ALERTS = Topic(name="llm.alerts.v1", key="incident uid", value="OCSF 1.8.0 Detection Finding", schema="alert")
+ENFORCEMENT = Topic(
+    name="llm.enforcement.v1",
+    key="scope:subject",
+    value="signed directive; null releases",
+    schema="directive",
+    compacted=True,
+    co_partitioned=False,
+)
+ENFORCEMENT_ACKS = Topic(
+    name="llm.enforcement.acks.v1", key="scope:subject", value="what a serving node did", co_partitioned=False
+)
+VERDICTS = Topic(name="llm.verdicts.v1", key="incident uid", value="an analyst's judgement", schema="verdict")
+REQUESTS_DLQ = Topic(
+    name="llm.requests.v1.dlq",
+    key="as received",
+    value="the bytes as received; reason and origin in `__dlq.errors.*` headers",
+    co_partitioned=False,
+    retention_ms=30 * 86_400_000,
+)
+ACCOUNT_CHECKPOINTS = Topic(
+    name="stillwatch.checkpoints.account.v1", key="row and slot", value="a row", compacted=True, internal=True
+)
+GROUP_CHECKPOINTS = Topic(
+    name="stillwatch.checkpoints.group.v1", key="row and slot", value="a row", compacted=True, internal=True
+)
+POLICY_CHECKPOINTS = Topic(
+    name="stillwatch.checkpoints.policy.v1", key="row and slot", value="a row", compacted=True, internal=True
+)
+
+TOPICS: tuple[Topic, ...] = (
+    REQUESTS,
+    SIGNALS,
+    ALERTS,
+    ENFORCEMENT,
+    ENFORCEMENT_ACKS,
+    VERDICTS,
+    REQUESTS_DLQ,
+    ACCOUNT_CHECKPOINTS,
+    GROUP_CHECKPOINTS,
+    POLICY_CHECKPOINTS,
+)
