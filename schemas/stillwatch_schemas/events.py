@@ -12,7 +12,7 @@ import msgspec
 class Sketch(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What detection needs of a prompt, without the prompt (privacy mode).
 
-    Computed by `stillwatch_schemas.sketch.sketch_text`, in the emitter or in the account agent: same function, same result.
+    Computed by `stillwatch_schemas.sketch`, in the emitter or in the account agent: same function, same result.
     Hashes are keyed with the deployment's sketch key and fit in 52 bits, so that every JSON reader keeps them exact.
     """
 
@@ -95,6 +95,6 @@ class RequestEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
 
 
 class Heartbeat(msgspec.Struct, frozen=True):
-    """ "Time has come this far on this partition": moves an idle partition's watermark. Carries no request."""
+    """Says that time has come this far on this partition: moves an idle watermark, carries no request."""
 
     ts: int

@@ -1,7 +1,7 @@
 """Signals: what the account agent tells the group agent (topic `llm.signals.v1`, key: group).
 
-A contribution is the *whole* of what one source partition saw of one group in one pane, so that a redelivery replaces it
-instead of adding to it. `PaneClosed` goes to every signals partition after the last contribution of a pane.
+A contribution is the *whole* of what one source partition saw of one group in one pane, so that a redelivery replaces
+it instead of adding to it. `PaneClosed` goes to every signals partition after the last contribution of a pane.
 """
 
 from __future__ import annotations
