@@ -1,1 +1,1 @@
-"""TODO."""
+"""TO BE WRITTEN."""

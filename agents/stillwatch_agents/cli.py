@@ -1,0 +1,24 @@
+"""`stillwatch`: every command in one place. Exit codes: 0 ok, 1 found problems, 2 usage."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from stillwatch_schemas.errors import StillwatchError
+
+app = typer.Typer(name="stillwatch", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def stillwatch() -> None:
+    """Find distillation attacks on LLM APIs in real time."""
+
+
+def main() -> None:
+    """Run the command line; our own errors become one clear line, not a traceback."""
+    try:
+        app()
+    except StillwatchError as error:
+        typer.echo(f"stillwatch: {error}", err=True)
+        sys.exit(error.exit_code)
