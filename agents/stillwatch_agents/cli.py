@@ -7,12 +7,17 @@ import sys
 import typer
 from stillwatch_schemas.errors import StillwatchError
 
+from stillwatch_agents.commands.broker import broker
+
 app = typer.Typer(name="stillwatch", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.callback()
 def stillwatch() -> None:
     """Find distillation attacks on LLM APIs in real time."""
+
+
+app.command()(broker)
 
 
 def main() -> None:
