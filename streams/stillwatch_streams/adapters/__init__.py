@@ -1,1 +1,1 @@
-"""TO BE WRITTEN."""
+"""One module a source format: each has `decode(value: bytes) -> RequestEvent`, raising ContractError."""

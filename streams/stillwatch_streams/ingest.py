@@ -1,0 +1,165 @@
+"""Raw records in, validated events out: the one way in, for the live worker and for replay alike.
+
+    record → (heartbeat?) → adapter → RequestEvent → is its time believable? → sketch → text dropped
+
+What does not fit becomes a `DeadLetter` with a stable code; it never stops the batch and is never dropped silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+from stillwatch_models.shard import Batch
+from stillwatch_schemas.errors import ConfigError, ContractError
+from stillwatch_schemas.events import Heartbeat, RequestEvent, Sketch
+from stillwatch_schemas.limits import MAX_TS_MS, MIN_TS_MS
+
+from stillwatch_streams.adapters import litellm, native
+
+Format = Literal["native", "litellm"]
+Item = RequestEvent | Heartbeat
+Adapter = Callable[[bytes | None], RequestEvent]
+
+HEARTBEAT_HEADER = "stillwatch-heartbeat"
+"""A record with this header carries no request; the header's value is the time in ASCII milliseconds."""
+MAX_TS_DIGITS = len(str(MAX_TS_MS))
+
+ADAPTERS: dict[str, Adapter] = {"native": native.decode, "litellm": litellm.decode}
+"""One adapter a source format: value bytes to event, ContractError naming the field as the source calls it."""
+
+
+class Record(Protocol):
+    """What ingest needs of a record; `aiokafka.ConsumerRecord` and `sources.FileRecord` both fit."""
+
+    @property
+    def offset(self) -> int:
+        """Position in the partition, strictly increasing."""
+        ...
+
+    @property
+    def timestamp(self) -> int:
+        """The broker's time for the record, ms since the epoch; -1 where it keeps none."""
+        ...
+
+    @property
+    def key(self) -> bytes | None:
+        """The record key as received."""
+        ...
+
+    @property
+    def value(self) -> bytes | None:
+        """The record value as received."""
+        ...
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        """Header names and values, in order."""
+        ...
+
+
+class TextSketcher(Protocol):
+    """What ingest needs of `stillwatch_schemas.sketch.Sketcher`."""
+
+    def sketch(self, prompt: str | None, system_prompt: str | None) -> Sketch | None:
+        """The sketch of a prompt; None where there is no text."""
+        ...
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """A record that could not become an event, and why."""
+
+    code: str
+    """Stable word for metrics and headers, e.g. `malformed_json`, `missing_field`, `forged_time`."""
+    message: str
+    field: str | None
+    """Path of the offending field in the source's own names, where there is one."""
+    record: Record
+
+
+class Ingest:
+    """Turns the records of one partition into a batch of events.
+
+    `allowed_skew_ms` is how far an event's `ts` may lie from the broker's record timestamp, in either direction; None
+    trusts `ts` (a file has no broker). Without a sketcher, events keep their text and get no sketch.
+    """
+
+    def __init__(
+        self,
+        source_format: Format = "native",
+        allowed_skew_ms: int | None = None,
+        sketcher: TextSketcher | None = None,
+    ) -> None:
+        if source_format not in ADAPTERS:
+            raise ConfigError(f"source format {source_format!r} is unknown; known formats: {', '.join(ADAPTERS)}")
+        self._adapt = ADAPTERS[source_format]
+        self._skew = allowed_skew_ms
+        self._sketcher = sketcher
+
+    def decode(self, records: Sequence[Record]) -> tuple[Batch[Item], list[DeadLetter]]:
+        """Events and heartbeats of at least one record of ONE partition, in offset order, and what did not fit."""
+        items: list[Item] = []
+        offsets: list[int] = []
+        dead: list[DeadLetter] = []
+        for record in records:
+            try:
+                items.append(self._item(record))
+            except ContractError as error:
+                dead.append(DeadLetter(error.code, str(error), error.field, record))
+            else:
+                offsets.append(record.offset)
+        return Batch(items, offsets, records[-1].offset + 1), dead
+
+    def _item(self, record: Record) -> Item:
+        beat = _heartbeat(record) if record.headers else None
+        if beat is not None:
+            self._check_time(beat.ts, record.timestamp)
+            return beat
+        event = self._adapt(record.value)
+        self._check_time(event.ts, record.timestamp)
+        return self._without_text(event) if self._sketcher is not None else event
+
+    def _check_time(self, ts: int, broker_ts: int) -> None:
+        """Event time moves everybody's panes, so nobody may push it further than the allowed skew."""
+        if self._skew is None or abs(ts - broker_ts) <= self._skew:
+            return
+        where = (
+            f"{ts - broker_ts:+d} ms from the broker's {broker_ts}" if broker_ts >= 0 else "but the broker kept no time"
+        )
+        raise ContractError("forged_time", f"ts is {ts}, {where}; allowed is {self._skew} ms either way", field="ts")
+
+    def _without_text(self, event: RequestEvent) -> RequestEvent:
+        """Sketch the text unless the emitter did, then forget it: no state downstream ever holds a prompt.
+
+        Set in place although events are frozen: the adapter made this one a moment ago and nobody else holds it, and
+        a copy of its 45 fields would cost as much as decoding it.
+        """
+        if event.prompt is None and event.system_prompt is None:
+            return event
+        if event.sketch is None and self._sketcher is not None:
+            sketch = self._sketcher.sketch(event.prompt, event.system_prompt)
+            msgspec.structs.force_setattr(event, "sketch", sketch)
+        if event.prompt_chars is None and event.prompt is not None:
+            msgspec.structs.force_setattr(event, "prompt_chars", len(event.prompt))
+        msgspec.structs.force_setattr(event, "prompt", None)
+        msgspec.structs.force_setattr(event, "system_prompt", None)
+        return event
+
+
+def _heartbeat(record: Record) -> Heartbeat | None:
+    for name, value in record.headers:
+        if name == HEARTBEAT_HEADER:
+            return Heartbeat(_heartbeat_time(value))
+    return None
+
+
+def _heartbeat_time(value: bytes) -> int:
+    digits = value[: MAX_TS_DIGITS + 1]
+    if digits.isdigit() and MIN_TS_MS <= int(digits) <= MAX_TS_MS:
+        return int(digits)
+    raise ContractError(
+        "invalid_value",
+        f"header {HEARTBEAT_HEADER} is {value[:40]!r}, not ASCII milliseconds between the years 2000 and 2100",
+        field=HEARTBEAT_HEADER,
+    )
