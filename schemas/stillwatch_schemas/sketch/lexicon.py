@@ -1,0 +1,77 @@
+"""How strongly a text asks for reasoning, for grading, or for what safety training forbids.
+
+Phrases of our own in English, Chinese, German, French and Spanish. A phrase matches as a run of tokens, so case,
+punctuation, line breaks and invisible characters do not matter; `#` stands for any number, `*` for up to three words.
+A score is 1 - exp(-sum of the weights of the distinct phrases found): 0.25 is a hint, 0.7 a request, 1.6 unmistakable.
+What evades it: paraphrase, other languages, spelling mistakes, asking in a later turn. Benign look-alikes: homework,
+evaluation harnesses, judges; that is why no detector may act on these scores alone.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from stillwatch_schemas.sketch.normalise import tokenise
+from stillwatch_schemas.sketch.phrases import ELICITATION, GRADING, PROBING
+
+
+class _Phrase(NamedTuple):
+    group: int
+    weight: float
+    found_in: Callable[[str], object]
+
+
+class Scores(NamedTuple):
+    """The three lexicon scores, each 0 to 1."""
+
+    elicitation: float = 0.0
+    grading: float = 0.0
+    probing: float = 0.0
+
+    def max(self, other: Scores) -> Scores:
+        """The greater of both, score by score."""
+        return Scores(*map(max, self, other))
+
+
+class Lexicon:
+    """Looks for a phrase only where its longest word occurs: ordinary text costs one set look-up a token."""
+
+    def __init__(self) -> None:
+        self._by_anchor: dict[str, list[_Phrase]] = {}
+        for group, lists in enumerate((ELICITATION, GRADING, PROBING)):
+            for weight, phrases in lists.items():
+                for phrase in phrases.split("|"):
+                    self._add(group, weight, phrase)
+        self._anchors = frozenset(self._by_anchor)
+
+    def _add(self, group: int, weight: float, phrase: str) -> None:
+        parts = [part for word in phrase.split() for part in ([word] if word in {"#", "*"} else tokenise(word))]
+        anchor = max((part for part in parts if part not in {"#", "*"}), key=len)
+        self._by_anchor.setdefault(anchor, []).append(_Phrase(group, weight, _finder(parts)))
+
+    def scores(self, tokens: list[str]) -> Scores:
+        """The scores of a tokenised text."""
+        anchors = self._anchors.intersection(tokens)
+        if not anchors:
+            return Scores()
+        line = f" {' '.join(tokens)} "
+        sums = [0.0, 0.0, 0.0]
+        for phrase in self._phrases(anchors):
+            if phrase.found_in(line):
+                sums[phrase.group] += phrase.weight
+        return Scores(*(round(1.0 - math.exp(-total), 3) for total in sums))
+
+    def _phrases(self, anchors: Iterable[str]) -> Iterable[_Phrase]:
+        return (phrase for anchor in sorted(anchors) for phrase in self._by_anchor[anchor])
+
+
+def _finder(parts: list[str]) -> Callable[[str], object]:
+    """A search in ` token token ... `: a plain substring, or a pattern when there are gaps or numbers."""
+    if {"#", "*"}.isdisjoint(parts):
+        needle = f" {' '.join(parts)} "
+        return lambda line: needle in line
+    wild = {"#": r" [0-9]+", "*": r"(?: [^ ]+){0,3}?"}
+    return re.compile("".join(wild.get(part, f" {re.escape(part)}") for part in parts) + r"(?= )").search

@@ -1,0 +1,72 @@
+"""Text to tokens: the only place that looks at every character.
+
+Reads at most the first 4,000 and the last 500 characters, so that a megabyte costs no more than a page. ASCII, which is
+most traffic, takes a short cut through `str.translate`; a test holds it equal to the general path.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import NamedTuple
+
+HEAD_CHARS = 4_000
+"""Characters read from the start of a text."""
+TAIL_CHARS = 500
+"""Characters read from its end, when it is longer than both together: instructions often stand last."""
+READ_CHARS = HEAD_CHARS + TAIL_CHARS
+"""Longest text that is read whole."""
+
+# Scripts written without spaces: every character is a token. Han (all BMP blocks and planes 2-3), kana, Thai, Lao,
+# Myanmar, Khmer. Hangul is spaced.
+UNSPACED = (
+    "\u2e80-\u2fdf\u3005-\u3007\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
+)
+# Vowel signs and points that Python's \w leaves out, though words of these scripts are made of them.
+_MARKS = "\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0dff"
+
+UNSPACED_CHAR = re.compile(f"[{UNSPACED}]")
+_TOKEN = re.compile(f"[{UNSPACED}]|(?:[^\\W_{UNSPACED}]|[{_MARKS}])+")
+# Characters that show nothing and only serve to break words apart: soft hyphen, zero-width, direction marks, and
+# apostrophes, so that "don't" is one token.
+_INVISIBLE = re.compile("['\u2019\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]+")
+_ASCII_FOLD = {code: chr(code).lower() if chr(code).isalnum() else " " for code in range(128)} | {ord("'"): None}
+
+
+class Normal(NamedTuple):
+    """A text as the rest of the sketch sees it."""
+
+    text: str
+    """NFKC, at most 4,500 source characters, case kept (capitals matter to the skeleton)."""
+    folded: str
+    """`text` case-folded, white space collapsed."""
+    tokens: list[str]
+    """Case-folded words and numbers; single characters of scripts without spaces."""
+
+
+def clip(text: str) -> str:
+    """The part of a text that is read: all of it, or its head and tail joined by a line feed."""
+    if len(text) <= READ_CHARS:
+        return text
+    return f"{text[:HEAD_CHARS]}\n{text[-TAIL_CHARS:]}"
+
+
+def tokenise(text: str) -> list[str]:
+    """The tokens of a short text such as a lexicon phrase."""
+    return normalise(text).tokens
+
+
+def normalise(text: str) -> Normal:
+    """Clip and normalise a text once for all parts of the sketch."""
+    clipped = clip(text)
+    if clipped.isascii():
+        return Normal(clipped, " ".join(clipped.lower().split()), clipped.translate(_ASCII_FOLD).split())
+    return normalise_any(clipped)
+
+
+def normalise_any(clipped: str) -> Normal:
+    """The general path of `normalise`, for any script."""
+    plain = unicodedata.normalize("NFKC", clipped)[:READ_CHARS]  # one character can become eighteen
+    folded = plain.casefold()
+    return Normal(plain, " ".join(folded.split()), _TOKEN.findall(_INVISIBLE.sub("", folded)))

@@ -1,0 +1,143 @@
+"""The skeleton of a prompt: what is left of a template when its slots are masked.
+
+Stateless, so it can only guess which words are the template's. It keeps
+- the head: the first sentence or line, numbers and names masked, the middle dropped when it is long; only when it reads
+  like an instruction or when nothing else identifies the text;
+- the labels: the few words before each colon or equals sign, in order of first appearance, so that few-shot examples
+  may repeat; what follows a label is a value and is dropped;
+- the closing instruction, when one of the last words starts it ("Return JSON.").
+Code blocks, addresses and quoted spans are slots.
+"""
+
+from __future__ import annotations
+
+import re
+
+from stillwatch_schemas.sketch.normalise import UNSPACED_CHAR
+from stillwatch_schemas.sketch.words import CLOSINGS, OPENERS, UNSPACED_CLOSINGS, UNSPACED_OPENERS
+
+SLOT = "\x00"
+
+_KEEP_ALL = 9
+_KEEP_FIRST, _KEEP_LAST = 5, 4
+_UNSPACED_KEEP_ALL, _UNSPACED_KEEP = 14, 6
+_HEAD_CHARS = 400
+_TAIL_WORDS = 16
+_MAX_LABELS = 12
+_MAX_MARKS = 40
+_LABEL_CHARS, _LABEL_WORDS = 48, 7
+_CLOSING_WORDS = 10
+
+# No span may contain its own opening sign: a search stays linear however many unclosed ones a text holds.
+_FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
+_ADDRESS = re.compile(r"\b\w{2,8}://\S+")
+_QUOTED = re.compile(r'"[^"\n]+"(?!\s?[:=])|`[^`\n]+`|[“„][^“”„\n]*[”“]|«[^«»\n]*»|「[^「」\n]*」|『[^『』\n]*』')
+_QUOTES = frozenset('"`“„«「『')
+_DIGITS = re.compile(r"\d+(?:[.,]\d+)*")
+_MARK = re.compile(r"[:=]")
+_HEAD_END = re.compile(r"[.!?](?=\s)|[\n|。]|(?<=[\u3040-\u9fff])[!?]")
+_UNSPACED_END = re.compile(r"[。!?;,\n]")
+_EDGES = " \t\r\n\v\f.,;:!?()[]{}<>\"'`*#-\u2013\u2014=|_/\\。、“”„«»「」『』【】"
+
+
+def skeleton(text: str) -> str:
+    """The skeleton of a normalised (NFKC, case kept) text; equal for refilled slots, never empty unless the text is."""
+    masked = _mask_spans(text)
+    labels, first_label, last_mark = _labels(masked)
+    head_end = _head_end(masked, first_label)
+    closing = _closing(masked, max(head_end, last_mark))
+    head = _head(masked[:head_end], identified=bool(labels or closing), alone=head_end >= len(masked.rstrip()))
+    return "\n".join((head, *labels, closing))
+
+
+def _mask_spans(text: str) -> str:
+    if "```" in text:
+        text = _FENCE.sub(SLOT, text)
+    if "://" in text:
+        text = _ADDRESS.sub(SLOT, text)
+    return text if _QUOTES.isdisjoint(text) else _QUOTED.sub(SLOT, text)
+
+
+def _labels(text: str) -> tuple[list[str], int, int]:
+    """Distinct labels in order of appearance, where the first begins, and where the last one's value begins."""
+    labels: dict[str, None] = {}
+    first, previous, last = len(text), 0, 0
+    for count, mark in enumerate(_MARK.finditer(text)):
+        if count == _MAX_MARKS or len(labels) == _MAX_LABELS:
+            break
+        label, start = _label_before(text, previous, mark.start())
+        previous = mark.end()
+        if label:
+            first, last = min(first, start), previous
+            labels[label] = None
+    return list(labels), first, last
+
+
+def _label_before(text: str, begin: int, end: int) -> tuple[str, int]:
+    """The label that ends at `end` and where it starts: from the last capitalised word, else one word; "" if none."""
+    window = text[max(begin, end - _LABEL_CHARS) : end]
+    line = window[max(window.rfind("\n"), window.rfind("|")) + 1 :]
+    words = line.split()[-_LABEL_WORDS:]
+    if not words:
+        return "", end
+    if UNSPACED_CHAR.search(words[-1]):
+        words = [_UNSPACED_END.split(words[-1])[-1][-_UNSPACED_KEEP:]]
+    elif len(line) == len(window) or len(words) == _LABEL_WORDS:
+        words = words[next((at for at in range(len(words) - 1, -1, -1) if words[at][0].isupper()), -1) :]
+    label = _DIGITS.sub("#", " ".join(words)).casefold().strip(_EDGES)
+    if not label or label == SLOT or label[-1] == "#":
+        return "", end
+    return label, max(begin, text.rfind(words[0], 0, end))
+
+
+def _head_end(text: str, first_label: int) -> int:
+    """Where the first sentence or line ends; leading blank lines are skipped."""
+    lead = len(text) - len(text.lstrip())
+    end = _HEAD_END.search(text, lead, min(first_label, lead + _HEAD_CHARS))
+    return end.start() if end else min(first_label, lead + _HEAD_CHARS)
+
+
+def _head(text: str, *, identified: bool, alone: bool) -> str:
+    """The masked head; one slot when it reads unlike an instruction and something else identifies the text."""
+    words = _DIGITS.sub("#", text).split()
+    if not words:
+        return ""
+    if identified and not alone and not _is_opener(words[0]):
+        return SLOT
+    kept = [words[0].casefold().strip(_EDGES), *map(_mask_word, words[1:])]
+    if len(kept) > _KEEP_ALL:
+        kept = [*kept[:_KEEP_FIRST], SLOT, *kept[-_KEEP_LAST:]]
+    return " ".join(_shorten(word) for at, word in enumerate(kept) if at == 0 or word != kept[at - 1])
+
+
+def _is_opener(word: str) -> bool:
+    return word.casefold().strip(_EDGES) in OPENERS or word.startswith(UNSPACED_OPENERS)
+
+
+def _mask_word(word: str) -> str:
+    """A slot for a name (Capitalised, not an ACRONYM), else the word itself, folded and without punctuation."""
+    bare = word.strip(_EDGES)
+    if SLOT in bare or (bare[:1].isupper() and not bare.isupper()):
+        return SLOT
+    return bare.casefold()
+
+
+def _shorten(word: str) -> str:
+    """Both ends of a long word: a clause, in scripts that put no spaces."""
+    if len(word) <= _UNSPACED_KEEP_ALL or not UNSPACED_CHAR.search(word):
+        return word
+    return f"{word[:_UNSPACED_KEEP]}{SLOT}{word[-_UNSPACED_KEEP:]}"
+
+
+def _closing(text: str, begin: int) -> str:
+    """The closing instruction after the head, or ""."""
+    words = text[max(begin, len(text) - _HEAD_CHARS) :].rsplit(None, _TAIL_WORDS)[-_TAIL_WORDS:]
+    if words and UNSPACED_CHAR.search(words[-1]):
+        clauses = [clause for clause in _UNSPACED_END.split(words[-1]) if clause]
+        return (
+            _DIGITS.sub("#", clauses[-1][:_TAIL_WORDS]) if clauses and clauses[-1].startswith(UNSPACED_CLOSINGS) else ""
+        )
+    for at, word in enumerate(words):
+        if word[0].isupper() and word.casefold().strip(_EDGES) in CLOSINGS:
+            return _DIGITS.sub("#", " ".join(map(str.casefold, words[at : at + _CLOSING_WORDS]))).rstrip(_EDGES)
+    return ""
