@@ -1,0 +1,261 @@
+"""The checkpoint log of one partition: pure rules for writing it and for reading it back. I/O is in `checkpoint_store`.
+
+A checkpoint is many rows and one marker, and becomes true only when its marker is in the log. The topic is compacted,
+so only the last record of each key may count. These rules make that safe at any cut, any compaction, and with an old
+owner ("zombie") still writing:
+
+1. An epoch is (term, seq). Every recovery takes a new, higher term; every checkpoint of the term the next seq.
+2. A row is written to a slot (`slot byte + row key`) that does not hold its committed version: two slots a term, and
+   another pair for the next term. So an unfinished checkpoint, or one of a zombie, never overwrites what counts.
+3. The marker (one key a term) carries `cuts`: for each term that rows still lie in, the seq up to which they are
+   committed. The marker with the highest epoch is the truth; a row's committed version is the highest epoch within
+   its term's cut.
+4. What a checkpoint made superfluous is tombstoned only by a later checkpoint, and only once an offset commit under
+   the consumer group's generation has succeeded in between. A zombie's commit is refused, so a zombie gets at most one
+   checkpoint too far and deletes nothing that its successor builds on.
+
+`recover` looks at the last value of each key only, so a compacted and an uncompacted log give the same answer.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import msgspec
+from stillwatch_models.shard import Checkpoint
+from stillwatch_schemas.errors import StateError
+
+FORMAT = 1
+MARKER_PREFIX = b"\xff\x01"
+CLAIM_KEY = b"\xff\x00claim"
+"""Written before reading, only to learn where the log ends; carries no state."""
+_EPOCH = struct.Struct(">II")
+_TERM = struct.Struct(">I")
+_LINEAGES = 120
+_ROW, _DELETED = b"=", b"-"
+
+
+class Epoch(NamedTuple):
+    """When a row version was written: ordered, unique to a writer."""
+
+    term: int
+    seq: int
+
+
+class LogRecord(NamedTuple):
+    """One record of the checkpoint topic; value None is a tombstone."""
+
+    key: bytes
+    value: bytes | None
+
+
+class Marker(msgspec.Struct, frozen=True, kw_only=True):
+    """The end of a checkpoint: everything of it is in the log before this record."""
+
+    format: int = FORMAT
+    term: int
+    seq: int
+    cuts: dict[int, int]
+    next_offset: int
+    """Where reading of the source resumes."""
+    generation: int = -1
+    """Generation of the consumer group that wrote it, for people who read the log."""
+    dlq_offset: int = 0
+    """Offset in the DLQ partition up to which `dead` is complete; recovery reads the rest from the topic."""
+    dead: tuple[int, ...] = ()
+    """Source offsets at or above `next_offset` that are in the DLQ already."""
+    poison: tuple[int, ...] = ()
+    """Those of them that must be skipped, for they kill the worker."""
+
+    @property
+    def epoch(self) -> Epoch:
+        """The checkpoint's epoch."""
+        return Epoch(self.term, self.seq)
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What one checkpoint writes: all `rows` acknowledged first, then the marker."""
+
+    rows: list[LogRecord]
+    marker: LogRecord
+    seq: int
+    slots: dict[bytes, int | None]
+    """New committed slot of every row it touches; None where it deletes the row."""
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """What a marker carries besides the rows."""
+
+    next_offset: int
+    dlq_offset: int = 0
+    dead: tuple[int, ...] = ()
+    poison: tuple[int, ...] = ()
+
+
+class CheckpointLog:
+    """The writer's side: knows where each row's committed version lies. One owner, one term."""
+
+    def __init__(self, term: int, *, generation: int, cuts: Mapping[int, int], slots: Mapping[bytes, int]) -> None:
+        self.term = term
+        self._generation = generation
+        self._seq = 0
+        self._cuts = dict(cuts)
+        self._slots = dict(slots)
+        self._garbage: list[bytes] = []
+        self._later_garbage: list[bytes] = []
+        self._pair = (term % _LINEAGES) * 2
+
+    def leave_for_later(self, keys: Iterable[bytes]) -> None:
+        """Keys that recovery found superfluous; they go after our first committed checkpoint."""
+        self._later_garbage.extend(keys)
+
+    def plan(self, checkpoint: Checkpoint, position: Position) -> Plan:
+        """Lay out one checkpoint. Nothing here changes until `committed` says that it has become true."""
+        seq = self._seq + 1
+        epoch = _EPOCH.pack(self.term, seq)
+        rows = [LogRecord(key, None) for key in self._garbage]
+        slots: dict[bytes, int | None] = {}
+        for key, row in checkpoint.rows.items():
+            slot = self._free_slot(key)
+            kind = _DELETED if row is None else _ROW
+            rows.append(LogRecord(bytes((slot,)) + key, epoch + kind + (row or b"")))
+            slots[key] = slot if row is not None else None
+        return Plan(rows, self._marker(seq, position), seq, slots)
+
+    def committed(self, plan: Plan) -> None:
+        """The plan's marker is acknowledged and the group coordinator still takes us for the owner."""
+        written = {bytes((slot,)) + key for key, slot in plan.slots.items() if slot is not None}
+        self._garbage, self._later_garbage = [key for key in self._later_garbage if key not in written], []
+        for key, slot in plan.slots.items():
+            before = self._slots.get(key)
+            if slot is None:
+                self._garbage += self._forget(key, before)
+                continue
+            if before is not None and before & ~1 != self._pair:
+                self._garbage.append(bytes((before,)) + key)
+            self._slots[key] = slot
+        self._seq = plan.seq
+        self._cuts[self.term] = plan.seq
+
+    def _free_slot(self, key: bytes) -> int:
+        """A slot of our pair that doesn't hold the committed version."""
+        return self._pair + 1 if self._slots.get(key) == self._pair else self._pair
+
+    def _forget(self, key: bytes, before: int | None) -> list[bytes]:
+        """Keys to tombstone for a deleted row: living versions first, the deletion itself last."""
+        deletion = self._free_slot(key)
+        self._slots.pop(key, None)
+        stale = {self._pair, self._pair + 1} | ({before} if before is not None else set())
+        return [bytes((slot,)) + key for slot in sorted(stale - {deletion})] + [bytes((deletion,)) + key]
+
+    def _marker(self, seq: int, position: Position) -> LogRecord:
+        marker = Marker(
+            term=self.term,
+            seq=seq,
+            cuts=self._cuts | {self.term: seq},
+            generation=self._generation,
+            next_offset=position.next_offset,
+            dlq_offset=position.dlq_offset,
+            dead=position.dead,
+            poison=position.poison,
+        )
+        return LogRecord(MARKER_PREFIX + _TERM.pack(self.term), msgspec.msgpack.encode(marker))
+
+
+class Recovery(msgspec.Struct, frozen=True):
+    """What a checkpoint log says: the last complete checkpoint, and a log to go on writing."""
+
+    rows: dict[bytes, bytes]
+    marker: Marker | None
+    """None where no checkpoint was ever completed."""
+    log: CheckpointLog
+
+
+class _Version(NamedTuple):
+    epoch: Epoch
+    kind: bytes
+    row: bytes
+
+
+def recover(records: Iterable[LogRecord], *, generation: int, where: str = "", discard: bool = False) -> Recovery:
+    """Read a checkpoint log back; `discard` starts with empty state and clears the old one away.
+
+    StateError for a log of another format or one that is damaged; `where` names the partition in the message.
+    """
+    last: dict[bytes, bytes] = {}
+    for key, value in records:
+        if value is None:
+            last.pop(key, None)
+        elif key != CLAIM_KEY:
+            last[key] = value
+    markers = _take_markers(last, where)
+    versions = _versions(last, where)
+    top = max(markers.values(), key=lambda marker: marker.epoch, default=None)
+    cuts = top.cuts if top is not None and not discard else {}
+    rows, slots, garbage, living = _committed(versions, cuts)
+    seen = max((version.epoch.term for by_slot in versions.values() for version in by_slot.values()), default=0)
+    term = max(seen, top.term if top else 0, *(markers or [0])) + 1
+    log = CheckpointLog(max(term, generation), generation=generation, cuts=living, slots=slots)
+    log.leave_for_later(garbage + [key for key in last if key.startswith(MARKER_PREFIX)])
+    return Recovery(rows, None if discard else top, log)
+
+
+def _take_markers(last: Mapping[bytes, bytes], where: str) -> dict[int, Marker]:
+    markers = {}
+    for key, value in last.items():
+        if not key.startswith(MARKER_PREFIX):
+            continue
+        try:
+            marker = msgspec.msgpack.decode(value, type=Marker)
+        except msgspec.MsgspecError as error:
+            raise _damaged(where, f"a marker can't be read ({error})") from error
+        if marker.format != FORMAT:
+            raise _damaged(where, f"it has format {marker.format}, this version reads {FORMAT}")
+        markers[marker.term] = marker
+    return markers
+
+
+def _versions(last: Mapping[bytes, bytes], where: str) -> dict[bytes, dict[int, _Version]]:
+    """Row key → slot → version."""
+    versions: dict[bytes, dict[int, _Version]] = {}
+    for key, value in last.items():
+        if key.startswith(MARKER_PREFIX):
+            continue
+        if len(key) < 1 or len(value) <= _EPOCH.size or value[8:9] not in (_ROW, _DELETED):
+            raise _damaged(where, f"the row with key {key[:40]!r} is not one of ours")
+        version = _Version(Epoch(*_EPOCH.unpack_from(value)), value[8:9], value[9:])
+        versions.setdefault(key[1:], {})[key[0]] = version
+    return versions
+
+
+def _committed(
+    versions: Mapping[bytes, Mapping[int, _Version]], cuts: Mapping[int, int]
+) -> tuple[dict[bytes, bytes], dict[bytes, int], list[bytes], dict[int, int]]:
+    """Committed rows, the slots they lie in, the keys of everything else, and the cuts that are still needed."""
+    rows: dict[bytes, bytes] = {}
+    slots: dict[bytes, int] = {}
+    garbage: list[bytes] = []
+    living: dict[int, int] = {}
+    for key, by_slot in versions.items():
+        oldest_first = sorted(by_slot, key=lambda slot: by_slot[slot].epoch)
+        truth = [slot for slot in oldest_first if by_slot[slot].epoch.seq <= cuts.get(by_slot[slot].epoch.term, -1)]
+        kept = truth[-1] if truth else None
+        garbage += [bytes((slot,)) + key for slot in oldest_first if slot != kept]
+        if kept is None:
+            continue
+        version = by_slot[kept]
+        living[version.epoch.term] = cuts[version.epoch.term]
+        if version.kind == _ROW:
+            rows[key], slots[key] = version.row, kept
+        else:
+            garbage.append(bytes((kept,)) + key)  # last: an older version would come back
+    return rows, slots, garbage, living
+
+
+def _damaged(where: str, what: str) -> StateError:
+    return StateError(
+        f"The checkpoint log {where} can't be trusted: {what}. Restore the topic, or start with empty state:"
+        " stillwatch worker --reset-state."
+    )
