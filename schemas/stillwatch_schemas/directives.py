@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from stillwatch_schemas.limits import Count, HttpStatus, Id, Int64, Label, Line, NonNegative, Share, TimeMs
+
 Scope = Literal["api_key", "account", "org", "asn", "campaign"]
 Action = Literal["observe", "throttle", "challenge", "watermark", "canary", "noise", "suspend"]
 Mode = Literal["shadow", "enforce"]
@@ -14,42 +16,42 @@ Mode = Literal["shadow", "enforce"]
 class Params(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forbid_unknown_fields=False):
     """The parameters of every action; each action reads its own (see the table in docs/contracts)."""
 
-    rpm: int | None = None
-    tpm: int | None = None
-    tokens_per_day: int | None = None
-    concurrency: int | None = None
-    retry_after_s: int | None = None
-    key_id: str | None = None
-    algorithm: str | None = None
-    strength: float | None = None
-    set_id: str | None = None
-    rate: float | None = None
+    rpm: Count | None = None
+    tpm: Count | None = None
+    tokens_per_day: Count | None = None
+    concurrency: Count | None = None
+    retry_after_s: Count | None = None
+    key_id: Label | None = None
+    algorithm: Label | None = None
+    strength: NonNegative | None = None
+    set_id: Label | None = None
+    rate: Share | None = None
     logprobs: bool | None = None
-    top_logprobs_max: int | None = None
-    temperature_jitter: float | None = None
-    http_status: int | None = None
-    reason_code: str | None = None
+    top_logprobs_max: Count | None = None
+    temperature_jitter: NonNegative | None = None
+    http_status: HttpStatus | None = None
+    reason_code: Label | None = None
 
 
 class Directive(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A short-lived, signed order. A null value on the same key releases it; expiry does so by itself."""
 
-    directive_id: str
-    revision: int
+    directive_id: Id
+    revision: Int64
     """Only a higher revision of the same key is applied: idempotent under redelivery and reordering."""
     scope: Scope
-    subject: str
+    subject: Id
     action: Action
     mode: Mode
-    issued_at: int
-    not_before: int
-    expires_at: int
-    finding_uid: str
-    reason: str
-    issued_by: str
+    issued_at: TimeMs
+    not_before: TimeMs
+    expires_at: TimeMs
+    finding_uid: Label
+    reason: Line
+    issued_by: Label
     params: Params = Params()
-    supersedes: str | None = None
-    signature: str | None = None
+    supersedes: Label | None = None
+    signature: Label | None = None
     """Ed25519 over the canonical bytes, base64url without padding."""
 
     @property

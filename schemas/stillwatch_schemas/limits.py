@@ -43,6 +43,8 @@ PastMs = Annotated[int, Meta(ge=0, le=MAX_TS_MS)]
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 """Tokens, characters, events: 0 to 10^9."""
+Tokens = Annotated[int, Meta(ge=0, le=2**53)]
+"""A sum of counts, exact in every JSON reader."""
 Asn = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 """Autonomous system number."""
 HttpStatus = Annotated[int, Meta(ge=0, le=999)]
@@ -51,6 +53,7 @@ DurationMs = Annotated[float, Meta(ge=0, le=1e9)]
 Knob = Annotated[float, Meta(ge=-1_000, le=1_000)]
 """A sampling parameter as the client sent it, sensible or not."""
 Share = Annotated[float, Meta(ge=0, le=1)]
+NonNegative = Annotated[float, Meta(ge=0, le=1e6)]
 Percent = Annotated[float, Meta(ge=0, le=100)]
 Score = Annotated[int, Meta(ge=0, le=100)]
 Real = Annotated[float, Meta(ge=-1e300, le=1e300)]

@@ -8,33 +8,35 @@ from __future__ import annotations
 
 import msgspec
 
+from stillwatch_schemas.limits import Count, Id, Ids, Members, Pane, Partition, TimeMs, Tokens
+
 
 class Contribution(msgspec.Struct, frozen=True, kw_only=True, tag="contribution", tag_field="type"):
     """One source partition's share of one group in one pane."""
 
-    group: str
+    group: Id
     """`asn:64500`, later `net:`, `template:`, `payment:`, `client:`, `topic:`."""
-    source: int
+    source: Partition
     """Source partition."""
-    pane: int
+    pane: Pane
     """Pane number: event time in ms divided by the pane's length."""
-    pane_end_ms: int
-    events: int
-    output_tokens: int
-    accounts: tuple[str, ...]
+    pane_end_ms: TimeMs
+    events: Count
+    output_tokens: Tokens
+    accounts: Members
     """Distinct accounts in the pane, sorted, bounded."""
-    accounts_total: int
-    new_accounts: int
+    accounts_total: Count
+    new_accounts: Count
     """Accounts that this source partition had never seen in this group before."""
-    event_ids: tuple[str, ...] = ()
+    event_ids: Ids = ()
 
 
 class PaneClosed(msgspec.Struct, frozen=True, kw_only=True, tag="pane_closed", tag_field="type"):
     """The source partition has sent everything up to and including this pane."""
 
-    source: int
-    pane: int
-    pane_end_ms: int
+    source: Partition
+    pane: Pane
+    pane_end_ms: TimeMs
 
 
 Signal = Contribution | PaneClosed

@@ -6,16 +6,18 @@ from typing import Literal
 
 import msgspec
 
+from stillwatch_schemas.limits import Id, Paragraph, TimeMs
+
 
 class Verdict(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One analyst's judgement of one finding."""
 
-    verdict_id: str
-    finding_uid: str
-    subject: str
+    verdict_id: Id
+    finding_uid: Id
+    subject: Id
     label: Literal["distillation", "benign", "unsure"]
-    analyst: str
-    at: int
-    note: str = ""
+    analyst: Id
+    at: TimeMs
+    note: Paragraph = ""
     release: bool = False
     """Release every directive on the subject at once."""
