@@ -3,8 +3,8 @@
 Stateless, so it can only guess which words are the template's. It keeps
 - the head: the first sentence or line, numbers and names masked, the middle dropped when it is long; only when it reads
   like an instruction or when nothing else identifies the text;
-- the labels: the few words before each colon or equals sign, in order of first appearance, so that few-shot examples
-  may repeat; what follows a label is a value and is dropped;
+- the labels: the few words before each colon or equals sign, and bracketed tags, in order of first appearance, so that
+  few-shot examples may repeat; what follows a label is a value and is dropped;
 - the closing instruction, when one of the last words starts it ("Return JSON.").
 Code blocks, addresses and quoted spans are slots.
 """
@@ -34,7 +34,7 @@ _ADDRESS = re.compile(r"\b\w{2,8}://\S+")
 _QUOTED = re.compile(r'"[^"\n]+"(?!\s?[:=])|`[^`\n]+`|[“„][^“”„\n]*[”“]|«[^«»\n]*»|「[^「」\n]*」|『[^『』\n]*』')
 _QUOTES = frozenset('"`“„«「『')
 _DIGITS = re.compile(r"\d+(?:[.,]\d+)*")
-_MARK = re.compile(r"[:=]")
+_MARK = re.compile(r"[:=]|[\[<]/?[^\W\d][^\[\]<>\n]{0,40}[\]>]")
 _HEAD_END = re.compile(r"[.!?](?=\s)|[\n|。]|(?<=[\u3040-\u9fff])[!?]")
 _UNSPACED_END = re.compile(r"[。!?;,\n]")
 _EDGES = " \t\r\n\v\f.,;:!?()[]{}<>\"'`*#-\u2013\u2014=|_/\\。、“”„«»「」『』【】"
@@ -46,7 +46,7 @@ def skeleton(text: str) -> str:
     labels, first_label, last_mark = _labels(masked)
     head_end = _head_end(masked, first_label)
     closing = _closing(masked, max(head_end, last_mark))
-    head = _head(masked[:head_end], identified=bool(labels or closing), alone=head_end >= len(masked.rstrip()))
+    head = _head(masked[:head_end], identified=bool(closing) or len(labels) > 1, alone=head_end >= len(masked.rstrip()))
     return "\n".join((head, *labels, closing))
 
 
@@ -65,12 +65,21 @@ def _labels(text: str) -> tuple[list[str], int, int]:
     for count, mark in enumerate(_MARK.finditer(text)):
         if count == _MAX_MARKS or len(labels) == _MAX_LABELS:
             break
-        label, start = _label_before(text, previous, mark.start())
+        if mark.end() - mark.start() > 1:
+            label, start = _tag(mark[0]), mark.start()
+        else:
+            label, start = _label_before(text, previous, mark.start())
         previous = mark.end()
         if label:
             first, last = min(first, start), previous
             labels[label] = None
     return list(labels), first, last
+
+
+def _tag(tag: str) -> str:
+    """A bracketed tag as a label, names in it masked: `[the end]`, `<document>`."""
+    words = _DIGITS.sub("#", tag).split()
+    return " ".join((words[0].casefold(), *map(_mask_word, words[1:])))
 
 
 def _label_before(text: str, begin: int, end: int) -> tuple[str, int]:

@@ -56,14 +56,13 @@ INSTRUCTION_WORDS = _words(
 
 OPENERS = INSTRUCTION_WORDS | _words(
     """
-    act as assume below can could do does given hello help here how i imagine in is please pretend the this using what
-    when where which who why will would you your
-    bitte du kannst was wie warum welche wer wo
-    comment peux pourquoi quel quelle que tu veuillez vous
-    como cómo cuál eres por puedes qué tú
+    act assume assistant below given help here imagine please pretend you your
+    bitte du hilf
+    aide imagine veuillez vous
+    actúa ayúdame eres imagina
     """
 )
-"""First words of a head that reads like an instruction or a question."""
+"""First words of a head that reads like an instruction."""
 
 CLOSINGS = INSTRUCTION_WORDS | _words(
     """
