@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import NamedTuple
 
 from stillwatch_schemas.sketch.normalise import tokenise
@@ -20,7 +20,8 @@ from stillwatch_schemas.sketch.phrases import ELICITATION, GRADING, PROBING
 
 class _Phrase(NamedTuple):
     group: int
-    weight: float
+    weight: int
+    """In hundredths."""
     found_in: Callable[[str], object]
 
 
@@ -50,7 +51,7 @@ class Lexicon:
     def _add(self, group: int, weight: float, phrase: str) -> None:
         parts = [part for word in phrase.split() for part in ([word] if word in {"#", "*"} else tokenise(word))]
         anchor = max((part for part in parts if part not in {"#", "*"}), key=len)
-        self._by_anchor.setdefault(anchor, []).append(_Phrase(group, weight, _finder(parts)))
+        self._by_anchor.setdefault(anchor, []).append(_Phrase(group, round(100 * weight), _finder(parts)))
 
     def scores(self, tokens: list[str]) -> Scores:
         """The scores of a tokenised text."""
@@ -58,14 +59,17 @@ class Lexicon:
         if not anchors:
             return Scores()
         line = f" {' '.join(tokens)} "
-        sums = [0.0, 0.0, 0.0]
-        for phrase in self._phrases(anchors):
-            if phrase.found_in(line):
-                sums[phrase.group] += phrase.weight
-        return Scores(*(round(1.0 - math.exp(-total), 3) for total in sums))
+        sums = [0, 0, 0]
+        for anchor in anchors:
+            for group, weight, found_in in self._by_anchor[anchor]:
+                if found_in(line):
+                    sums[group] += weight
+        return Scores(*map(_saturate, sums))
 
-    def _phrases(self, anchors: Iterable[str]) -> Iterable[_Phrase]:
-        return (phrase for anchor in sorted(anchors) for phrase in self._by_anchor[anchor])
+
+def _saturate(hundredths: int) -> float:
+    """0 to 1 from a sum of weights, which is kept in whole hundredths: the same in any order of addition."""
+    return round(1.0 - math.exp(-hundredths / 100), 3) if hundredths else 0.0
 
 
 def _finder(parts: list[str]) -> Callable[[str], object]:

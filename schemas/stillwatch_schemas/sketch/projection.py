@@ -1,25 +1,27 @@
-"""From token hashes to vectors: MinHash and embedding of many texts at once, in integers.
+"""From token hashes to vectors: MinHash and embedding of many texts at once.
 
-Everything is exact integer arithmetic up to the last rounding, so a text gets the same bytes alone or in a batch.
-Features are the distinct words and the pairs of neighbouring words (the first is paired with a start mark).
+Sums are of integers up to the last rounding (the embedding's in float32 below 2^24, where it is exact in any order), so
+a text gets the same bytes alone or in a batch, on any processor. Features are the words and the pairs of neighbouring
+words (the first is paired with a start mark).
 
 - MinHash: for i in 0..15, the minimum over the pairs of the upper 32 bits of a_i * h + b_i (mod 2^64), a_i odd.
   The share of equal places estimates the Jaccard similarity of two texts' sets of pairs, with standard error <= 0.125.
 - Embedding: the sum over features of weight * s, s the 32 signs given by the feature's hash, scaled to length 127.
-  Weight of a word: sqrt(times it occurs), for function words a third of it; of a pair: a half. Inner products estimate
-  the cosine of the two bags, with standard error about 1/sqrt(32).
+  Weight of a word: sqrt(times it occurs), for function words a third of it; of a pair: a half each time. Inner products
+  estimate the cosine of the two bags, with standard error about 1/sqrt(32).
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections import Counter
-from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
 
-from stillwatch_schemas.sketch.hashing import FUNCTION, TOKEN_BITS, subkey
+from stillwatch_schemas.sketch.hashing import TOKEN_BITS, subkey
+from stillwatch_schemas.sketch.normalise import READ_CHARS
 
 MINHASHES = 16
 DIMENSIONS = 32
@@ -27,10 +29,14 @@ SCALE = 127
 """Length of the embedding before rounding to signed bytes."""
 
 _UNIT = 1_024
-"""Fixed-point one for weights: 32 dimensions x 5,000 features stay far below 2^31."""
+"""Fixed-point one of the weights: 4,501 tokens sum to less than 2^23."""
 
+_MOST = READ_CHARS + 2
 U64 = npt.NDArray[np.uint64]
-_SHIFT_RANK, _SHIFT_HALF = np.uint64(TOKEN_BITS), np.uint64(32)
+F32 = npt.NDArray[np.float32]
+_HALF = np.uint64(32)
+_LOW = np.uint64(0xFFFFFFFF)
+_FIRST_RANKED = np.uint64(1 << TOKEN_BITS)
 
 
 class Bags:
@@ -38,78 +44,76 @@ class Bags:
 
     def __init__(self) -> None:
         self.values: list[int] = []
+        self.repeats: list[int] = []
         self.lengths: list[int] = []
-        self.distinct: list[int] = []
-        self.counts: list[int] = []
-        self.sizes: list[int] = []
 
     def add(self, values: list[int], bag: Counter[int]) -> None:
         """Append a text: its token values in order, and how often each occurs."""
         self.values += values
+        self.repeats += map(bag.__getitem__, values)
         self.lengths.append(len(values))
-        self.distinct += bag
-        self.counts += bag.values()
-        self.sizes.append(len(bag))
 
 
 class Projector:
     """MinHash and embedding under one key."""
 
     def __init__(self, key: bytes) -> None:
-        words = np.frombuffer(_stream(subkey(key, b"projection"), 2 * MINHASHES + 4), dtype="<u8").astype(np.uint64)
+        stream = hashlib.shake_256(subkey(key, b"projection")).digest(8 * (2 * MINHASHES + 3))
+        words = np.frombuffer(stream, dtype="<u8").astype(np.uint64)
         odd = words | np.uint64(1)
         self._a, self._b = odd[:MINHASHES, None], words[MINHASHES : 2 * MINHASHES, None]
-        self._left, self._right, self._word = odd[-4:-1]
-        self._start = words[-1]
-        self._weights = np.full(16, _UNIT, dtype=np.int32)
-        self._weights[FUNCTION] = _UNIT // 3
+        self._left, self._right, self._start = odd[-3:]
+        self._weights = _weights()
 
-    def project(self, bags: Bags) -> Iterable[tuple[tuple[int, ...], bytes]]:
+    def project(self, bags: Bags) -> list[tuple[tuple[int, ...], bytes]]:
         """MinHash and embedding of each text; there must be at least one."""
-        pairs, starts = self._pairs(bags.values, bags.lengths)
-        return zip(self._minhash(pairs, starts), self._embed(pairs, starts, bags), strict=True)
+        words = np.array(bags.values, dtype=np.uint64)
+        ends = list(itertools.accumulate(bags.lengths))
+        starts = [0, *ends[:-1]]
+        pairs = self._pairs(words, starts)
+        return list(zip(self._minhash(pairs, starts), self._embed(words, pairs, bags, ends), strict=True))
 
-    def _pairs(self, values: list[int], lengths: list[int]) -> tuple[U64, npt.NDArray[np.intp]]:
-        here = np.array(values, dtype=np.uint64)
-        starts = _starts(lengths)
-        before = np.empty_like(here)
-        before[1:] = here[:-1]
+    def _pairs(self, words: U64, starts: list[int]) -> U64:
+        before = np.empty_like(words)
+        before[1:] = words[:-1]
         before[starts] = self._start
-        pairs = here * self._right
-        pairs += before * self._left
-        pairs ^= pairs >> _SHIFT_HALF
-        return pairs, starts
+        before *= self._left
+        before += words * self._right
+        before ^= before >> _HALF
+        return before
 
-    def _minhash(self, pairs: U64, starts: npt.NDArray[np.intp]) -> Iterable[tuple[int, ...]]:
+    def _minhash(self, pairs: U64, starts: list[int]) -> list[tuple[int, ...]]:
         values = self._a * pairs
         values += self._b
-        values >>= _SHIFT_HALF
-        return map(tuple, np.minimum.reduceat(values, starts, axis=1).T.tolist())
+        least = np.minimum.reduceat(values, starts, axis=1)
+        least >>= _HALF
+        return list(map(tuple, least.T.tolist()))
 
-    def _embed(self, pairs: U64, starts: npt.NDArray[np.intp], bags: Bags) -> list[bytes]:
-        words = np.array(bags.distinct, dtype=np.uint64)
-        weights = self._weights[words >> _SHIFT_RANK] * np.sqrt(np.array(bags.counts))
-        sums = np.add.reduceat(
-            _signs(words * self._word) * np.rint(weights).astype(np.int32)[:, None], _starts(bags.sizes)
-        )
-        sums += np.add.reduceat(_signs(pairs * self._word), starts) * (_UNIT // 2)
-        lengths = np.sqrt(np.einsum("ij,ij->i", sums, sums))
-        scaled = np.rint(sums * (SCALE / np.maximum(lengths, 1.0))[:, None]).astype(np.int8)
-        return [row.tobytes() for row in scaled]
-
-
-def _signs(hashes: U64) -> npt.NDArray[np.int64]:
-    """The upper 32 bits of each hash as a row of 32 signs."""
-    upper = (hashes >> _SHIFT_HALF).astype("<u4")
-    bits = np.unpackbits(upper.view(np.uint8).reshape(-1, 4), axis=1)
-    return bits.astype(np.int64) * np.int64(2) - np.int64(1)
+    def _embed(self, words: U64, pairs: U64, bags: Bags, ends: list[int]) -> list[bytes]:
+        signs = _signs(words & _LOW | pairs << _HALF)
+        weights = self._weights[:, np.array(bags.repeats) + (words < _FIRST_RANKED) * _MOST]
+        sums = np.empty((len(ends), DIMENSIONS))
+        start = 0
+        for row, end in enumerate(ends):
+            both = weights[:, start:end] @ signs[start:end]
+            sums[row] = both[0, :DIMENSIONS] + both[1, DIMENSIONS:]
+            start = end
+        sums *= SCALE / np.maximum(np.sqrt(np.einsum("ij,ij->i", sums, sums)), 1.0)[:, None]
+        packed = np.rint(sums).astype(np.int8).tobytes()
+        return [packed[at : at + DIMENSIONS] for at in range(0, len(packed), DIMENSIONS)]
 
 
-def _starts(lengths: list[int]) -> npt.NDArray[np.intp]:
-    sizes = np.array(lengths, dtype=np.intp)
-    return np.cumsum(sizes) - sizes
+def _weights() -> F32:
+    """Weights of a word (row 0) and of the pair it ends (row 1), by its count; function words from `_MOST` on."""
+    words = np.rint(_UNIT / np.sqrt(np.maximum(np.arange(_MOST), 1)))
+    table = np.stack([np.concatenate([words, np.rint(words / 3)]), np.full(2 * _MOST, _UNIT // 2)])
+    return table.astype(np.float32)
 
 
-def _stream(key: bytes, words: int) -> bytes:
-    """`words` times eight bytes drawn from a key."""
-    return hashlib.shake_256(key).digest(8 * words)
+def _signs(hashes: U64) -> F32:
+    """The 64 bits of each hash as a row of signs."""
+    bits = np.unpackbits(hashes.astype("<u8", copy=False).view(np.uint8)).reshape(-1, 64)
+    signs = bits.astype(np.float32)
+    signs += signs
+    signs -= np.float32(1)
+    return signs

@@ -22,11 +22,15 @@ __all__ = ["MIN_KEY_BYTES", "SKETCH_VERSION", "Sketcher", "with_sketch"]
 SKETCH_VERSION = 1
 """Raise it whenever a sketch of some text changes: sketches of different versions are not compared."""
 
+_CHUNK_TOKENS = 8_192
 _SYSTEM_PROMPTS, _SYSTEM_CHARS = 1_024, 4_096
 _UNSPACED_SCRIPTS = frozenset({HAN, KANA_OR_HANGUL, OTHER})
 
 Texts = tuple[str | None, str | None]
 """Prompt and system prompt."""
+
+Vectors = tuple[tuple[int, ...], bytes]
+"""MinHash and embedding."""
 
 
 class _System(NamedTuple):
@@ -59,10 +63,18 @@ class Sketcher:
 
     def sketch_many(self, texts: Sequence[Texts]) -> list[Sketch | None]:
         """What `sketch` gives for each pair of prompt and system prompt, at a lower cost each."""
+        measured: list[dict[str, Any] | None] = []
+        vectors: list[Vectors] = []
         bags = Bags()
-        measured = [self._measure(prompt, system, bags) for prompt, system in texts]
-        vectors = iter(self._projector.project(bags)) if bags.lengths else iter(())
-        return [None if fields is None else _complete(fields, vectors) for fields in measured]
+        for prompt, system_prompt in texts:
+            measured.append(self._measure(prompt, system_prompt, bags))
+            if len(bags.values) > _CHUNK_TOKENS:
+                vectors += self._projector.project(bags)
+                bags = Bags()
+        if bags.lengths:
+            vectors += self._projector.project(bags)
+        following = iter(vectors)
+        return [None if fields is None else _complete(fields, following) for fields in measured]
 
     def _measure(self, prompt: str | None, system_prompt: str | None, bags: Bags) -> dict[str, Any] | None:
         """All fields but the vectors; the prompt's tokens are added to `bags` when it has any."""
@@ -127,7 +139,7 @@ def _verbatim(prompt: str, normal: Normal) -> str:
     return normal.folded if len(prompt) <= READ_CHARS else f"{normal.folded}\n{len(prompt)}"
 
 
-def _complete(fields: dict[str, Any], vectors: Iterator[tuple[tuple[int, ...], bytes]]) -> Sketch:
+def _complete(fields: dict[str, Any], vectors: Iterator[Vectors]) -> Sketch:
     if not fields.get("words"):
         return Sketch(**fields)
     minhash, embedding = next(vectors)

@@ -22,7 +22,7 @@ _KEEP_ALL = 9
 _KEEP_FIRST, _KEEP_LAST = 5, 4
 _UNSPACED_KEEP_ALL, _UNSPACED_KEEP = 14, 6
 _HEAD_CHARS = 400
-_TAIL_WORDS = 16
+_TAIL_WORDS, _TAIL_CHARS = 16, 160
 _MAX_LABELS = 12
 _MAX_MARKS = 40
 _LABEL_CHARS, _LABEL_WORDS = 48, 7
@@ -32,10 +32,12 @@ _CLOSING_WORDS = 10
 _FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 _ADDRESS = re.compile(r"\b\w{2,8}://\S+")
 _QUOTED = re.compile(r'"[^"\n]+"(?!\s?[:=])|`[^`\n]+`|[“„][^“”„\n]*[”“]|«[^«»\n]*»|「[^「」\n]*」|『[^『』\n]*』')
-_QUOTES = frozenset('"`“„«「『')
+_QUOTES = '"`“„«「『'
 _DIGITS = re.compile(r"\d+(?:[.,]\d+)*")
+_MARKS = ":=[<"
 _MARK = re.compile(r"[:=]|[\[<]/?[^\W\d][^\[\]<>\n]{0,40}[\]>]")
-_HEAD_END = re.compile(r"[.!?](?=\s)|[\n|。]|(?<=[\u3040-\u9fff])[!?]")
+# A set first, so that the search skips to it; then what must hold at the sign found.
+_HEAD_END = re.compile(r"[\n|。.!?](?:(?<=[\n|。])|(?=\s)|(?<=[\u3040-\u9fff].))")
 _UNSPACED_END = re.compile(r"[。!?;,\n]")
 _EDGES = " \t\r\n\v\f.,;:!?()[]{}<>\"'`*#-\u2013\u2014=|_/\\。、“”„«»「」『』【】"
 
@@ -55,11 +57,13 @@ def _mask_spans(text: str) -> str:
         text = _FENCE.sub(SLOT, text)
     if "://" in text:
         text = _ADDRESS.sub(SLOT, text)
-    return text if _QUOTES.isdisjoint(text) else _QUOTED.sub(SLOT, text)
+    return _QUOTED.sub(SLOT, text) if any(sign in text for sign in _QUOTES) else text
 
 
 def _labels(text: str) -> tuple[list[str], int, int]:
     """Distinct labels in order of appearance, where the first begins, and where the last one's value begins."""
+    if not any(sign in text for sign in _MARKS):
+        return [], len(text), 0
     labels: dict[str, None] = {}
     first, previous, last = len(text), 0, 0
     for count, mark in enumerate(_MARK.finditer(text)):
@@ -108,15 +112,17 @@ def _head_end(text: str, first_label: int) -> int:
 
 def _head(text: str, *, identified: bool, alone: bool) -> str:
     """The masked head; one slot when it reads unlike an instruction and something else identifies the text."""
-    words = _DIGITS.sub("#", text).split()
+    words = text.split()
     if not words:
         return ""
     if identified and not alone and not _is_opener(words[0]):
         return SLOT
-    kept = [words[0].casefold().strip(_EDGES), *map(_mask_word, words[1:])]
-    if len(kept) > _KEEP_ALL:
-        kept = [*kept[:_KEEP_FIRST], SLOT, *kept[-_KEEP_LAST:]]
-    return " ".join(_shorten(word) for at, word in enumerate(kept) if at == 0 or word != kept[at - 1])
+    first = words[0].casefold().strip(_EDGES)
+    if len(words) > _KEEP_ALL:
+        words = [*words[:_KEEP_FIRST], SLOT, *words[-_KEEP_LAST:]]
+    kept = [first, *map(_mask_word, words[1:])]
+    line = " ".join(_shorten(word) for at, word in enumerate(kept) if at == 0 or word != kept[at - 1])
+    return _DIGITS.sub("#", line)
 
 
 def _is_opener(word: str) -> bool:
@@ -133,15 +139,15 @@ def _mask_word(word: str) -> str:
 
 def _shorten(word: str) -> str:
     """Both ends of a long word: a clause, in scripts that put no spaces."""
-    if len(word) <= _UNSPACED_KEEP_ALL or not UNSPACED_CHAR.search(word):
+    if len(word) <= _UNSPACED_KEEP_ALL or word.isascii() or not UNSPACED_CHAR.search(word):
         return word
     return f"{word[:_UNSPACED_KEEP]}{SLOT}{word[-_UNSPACED_KEEP:]}"
 
 
 def _closing(text: str, begin: int) -> str:
     """The closing instruction after the head, or ""."""
-    words = text[max(begin, len(text) - _HEAD_CHARS) :].rsplit(None, _TAIL_WORDS)[-_TAIL_WORDS:]
-    if words and UNSPACED_CHAR.search(words[-1]):
+    words = text[max(begin, len(text) - _TAIL_CHARS) :].split()[-_TAIL_WORDS:]
+    if words and not words[-1].isascii() and UNSPACED_CHAR.search(words[-1]):
         clauses = [clause for clause in _UNSPACED_END.split(words[-1]) if clause]
         return (
             _DIGITS.sub("#", clauses[-1][:_TAIL_WORDS]) if clauses and clauses[-1].startswith(UNSPACED_CLOSINGS) else ""

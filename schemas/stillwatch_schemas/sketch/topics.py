@@ -7,7 +7,6 @@ cells an account has hit is topic coverage; equal cells across accounts are shar
 
 from __future__ import annotations
 
-import heapq
 import itertools
 from collections.abc import Iterable
 
@@ -23,9 +22,9 @@ _MIX = 0x9E3779B97F4A7C15
 
 def topic_cells(values: Iterable[int], in_order: list[int], *, unspaced: bool) -> tuple[int, ...]:
     """Up to four cells, ascending: from distinct token values, for unspaced scripts also from neighbours."""
-    best = [value for value in heapq.nlargest(MAX_CELLS, values) if value >= _CONTENT_FLOOR]
+    best = [value for value in sorted(values, reverse=True)[:MAX_CELLS] if value >= _CONTENT_FLOOR]
     if unspaced and len(best) < MAX_CELLS:
-        best += heapq.nlargest(MAX_CELLS - len(best), _character_pairs(in_order))
+        best += sorted(_character_pairs(in_order), reverse=True)[: MAX_CELLS - len(best)]
     return tuple(sorted({value % CELLS for value in best}))
 
 

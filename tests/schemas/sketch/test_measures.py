@@ -27,7 +27,7 @@ from stillwatch_schemas.sketch.measures import (
         ("Привет, мир", CYRILLIC),
         ("مرحبا بالعالم", ARABIC),
         ("ภาษาไทย", OTHER),
-        ("γ\u03b5\u03b9\u03ac", OTHER),
+        ("\u03bb\u03cc\u03b3\u03bf\u03c2", OTHER),
         ("😀\ud800", LATIN),
     ],
 )

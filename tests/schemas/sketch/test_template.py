@@ -65,8 +65,8 @@ def test_few_shot_examples_may_repeat() -> None:
 
 def test_chinese_slots_after_a_colon() -> None:
     first, second = (
-        "请将以下文本翻译成英文：今天天气很好。",
-        "请将以下文本翻译成英文：我们明天去公园散步，然后回家吃饭。",
+        "请将以下文本翻译成英文\uff1a今天天气很好。",
+        "请将以下文本翻译成英文\uff1a我们明天去公园散步\uff0c然后回家吃饭。",
     )
     assert template(first) == template(second)
 
