@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from stillwatch_schemas.limits import Count, HttpStatus, Id, Int64, Label, Line, NonNegative, Share, TimeMs
+from stillwatch_schemas.limits import Count, HttpStatus, Id, Label, Line, NonNegative, Revision, Share, TimeMs
 
 Scope = Literal["api_key", "account", "org", "asn", "campaign"]
 Action = Literal["observe", "throttle", "challenge", "watermark", "canary", "noise", "suspend"]
@@ -37,7 +37,7 @@ class Directive(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A short-lived, signed order. A null value on the same key releases it; expiry does so by itself."""
 
     directive_id: Id
-    revision: Int64
+    revision: Revision
     """Only a higher revision of the same key is applied: idempotent under redelivery and reordering."""
     scope: Scope
     subject: Id

@@ -43,7 +43,8 @@ PastMs = Annotated[int, Meta(ge=0, le=MAX_TS_MS)]
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 """Tokens, characters, events: 0 to 10^9."""
-Tokens = Annotated[int, Meta(ge=0, le=2**53)]
+Revision = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+Tokens = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 """A sum of counts, exact in every JSON reader."""
 Asn = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 """Autonomous system number."""
