@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 import msgspec
+from msgspec.structs import force_setattr
 from stillwatch_models.shard import Batch
 from stillwatch_schemas.errors import ConfigError, ContractError
 from stillwatch_schemas.events import Heartbeat, RequestEvent, Sketch
@@ -62,8 +63,8 @@ class Record(Protocol):
 class TextSketcher(Protocol):
     """What ingest needs of `stillwatch_schemas.sketch.Sketcher`."""
 
-    def sketch(self, prompt: str | None, system_prompt: str | None) -> Sketch | None:
-        """The sketch of a prompt; None where there is no text."""
+    def sketch_many(self, texts: Sequence[tuple[str | None, str | None]]) -> Sequence[Sketch | None]:
+        """The sketch of each (prompt, system prompt); None where there is no text."""
         ...
 
 
@@ -109,6 +110,8 @@ class Ingest:
                 dead.append(DeadLetter(error.code, str(error), error.field, record))
             else:
                 offsets.append(record.offset)
+        if self._sketcher is not None:
+            _sketch([item for item in items if isinstance(item, RequestEvent)], self._sketcher)
         return Batch(items, offsets, records[-1].offset + 1), dead
 
     def _item(self, record: Record) -> Item:
@@ -118,7 +121,7 @@ class Ingest:
             return beat
         event = self._adapt(record.value)
         self._check_time(event.ts, record.timestamp)
-        return self._without_text(event) if self._sketcher is not None else event
+        return event
 
     def _check_time(self, ts: int, broker_ts: int) -> None:
         """Event time moves everybody's panes, so nobody may push it further than the allowed skew."""
@@ -129,22 +132,23 @@ class Ingest:
         )
         raise ContractError("forged_time", f"ts is {ts}, {where}; allowed is {self._skew} ms either way", field="ts")
 
-    def _without_text(self, event: RequestEvent) -> RequestEvent:
-        """Sketch the text unless the emitter did, then forget it: no state downstream ever holds a prompt.
 
-        Set in place although events are frozen: the adapter made this one a moment ago and nobody else holds it, and
-        a copy of its 45 fields would cost as much as decoding it.
-        """
-        if event.prompt is None and event.system_prompt is None:
-            return event
-        if event.sketch is None and self._sketcher is not None:
-            sketch = self._sketcher.sketch(event.prompt, event.system_prompt)
-            msgspec.structs.force_setattr(event, "sketch", sketch)
+def _sketch(events: list[RequestEvent], sketcher: TextSketcher) -> None:
+    """Sketch the texts unless the emitter did, then forget them: no state downstream ever holds a prompt.
+
+    Set in place although events are frozen: the adapter made these a moment ago and nobody else holds them, and a copy
+    of an event's 45 fields would cost as much as decoding it.
+    """
+    with_text = [event for event in events if event.prompt is not None or event.system_prompt is not None]
+    bare = [event for event in with_text if event.sketch is None]
+    sketches = sketcher.sketch_many([(event.prompt, event.system_prompt) for event in bare])
+    for event, sketch in zip(bare, sketches, strict=True):
+        force_setattr(event, "sketch", sketch)
+    for event in with_text:
         if event.prompt_chars is None and event.prompt is not None:
-            msgspec.structs.force_setattr(event, "prompt_chars", len(event.prompt))
-        msgspec.structs.force_setattr(event, "prompt", None)
-        msgspec.structs.force_setattr(event, "system_prompt", None)
-        return event
+            force_setattr(event, "prompt_chars", len(event.prompt))
+        force_setattr(event, "prompt", None)
+        force_setattr(event, "system_prompt", None)
 
 
 def _heartbeat(record: Record) -> Heartbeat | None:
@@ -154,12 +158,12 @@ def _heartbeat(record: Record) -> Heartbeat | None:
     return None
 
 
-def _heartbeat_time(value: bytes) -> int:
-    digits = value[: MAX_TS_DIGITS + 1]
+def _heartbeat_time(value: bytes | None) -> int:
+    digits = (value or b"")[: MAX_TS_DIGITS + 1]
     if digits.isdigit() and MIN_TS_MS <= int(digits) <= MAX_TS_MS:
         return int(digits)
     raise ContractError(
         "invalid_value",
-        f"header {HEARTBEAT_HEADER} is {value[:40]!r}, not ASCII milliseconds between the years 2000 and 2100",
+        f"header {HEARTBEAT_HEADER} is {digits!r}, not ASCII milliseconds between the years 2000 and 2100",
         field=HEARTBEAT_HEADER,
     )

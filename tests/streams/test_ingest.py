@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from stillwatch_schemas.errors import ConfigError
 from stillwatch_schemas.events import Heartbeat, RequestEvent, Sketch
@@ -15,8 +17,8 @@ SKEW_MS = 600_000
 class LengthSketcher:
     """A sketcher whose sketch says only how long the text is."""
 
-    def sketch(self, prompt: str | None, system_prompt: str | None) -> Sketch | None:
-        return Sketch(chars=len(prompt or "") + len(system_prompt or ""))
+    def sketch_many(self, texts: Sequence[tuple[str | None, str | None]]) -> list[Sketch | None]:
+        return [Sketch(chars=len(prompt or "") + len(system or "")) for prompt, system in texts]
 
 
 def heartbeat(value: bytes, *, offset: int = 0, timestamp: int = T0) -> PlainRecord:

@@ -1,0 +1,164 @@
+"""The whole detector in one process: the shards that live workers run, joined by the routes that the topics give them.
+
+    events ──► account shard of their partition ──► findings ─────────────► policy shard of their subject ──► directives
+                      └──► signals ──► group shard of their group ──► findings ──┘
+
+Routes: a contribution goes to the signals partition of its group, the end of a pane to every signals partition, a
+finding to the alerts partition of its subject; and the policy sees a finding as the alert has it, without evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+from stillwatch_models.shard import Batch, Outputs, Shard
+from stillwatch_schemas.directives import Directive, Release
+from stillwatch_schemas.events import Heartbeat, RequestEvent
+from stillwatch_schemas.findings import Finding
+from stillwatch_schemas.signals import Contribution, Signal
+
+from stillwatch_streams.partitioning import Partitioner
+
+T = TypeVar("T")
+Item = RequestEvent | Heartbeat
+
+
+class AccountSummary(Protocol):
+    """What an account shard says of each account it has seen."""
+
+    @property
+    def account_id(self) -> str: ...  # noqa: D102 - the fields of accounts.csv, described in docs/replay.md
+    @property
+    def score(self) -> float: ...  # noqa: D102
+    @property
+    def max_score(self) -> float: ...  # noqa: D102
+    @property
+    def first_alert_ts(self) -> int | None: ...  # noqa: D102
+    @property
+    def campaign_id(self) -> str | None: ...  # noqa: D102
+    @property
+    def events(self) -> int: ...  # noqa: D102
+
+
+class AccountShard(Shard[Item], Protocol):
+    """An account engine: a shard that can also list its accounts."""
+
+    def accounts(self) -> Iterable[AccountSummary]:
+        """Every account seen, each once."""
+        ...
+
+
+class Engines(msgspec.Struct, frozen=True):
+    """Makers of the shards, by partition."""
+
+    account: Callable[[int], AccountShard]
+    group: Callable[[int], Shard[Signal]]
+    policy: Callable[[int], Shard[Finding]]
+
+
+class Sink(Protocol):
+    """Where results go: files in replay."""
+
+    def finding(self, finding: Finding) -> None:
+        """One alert message."""
+        ...
+
+    def directive(self, directive: Directive | Release) -> None:
+        """One directive, or the end of one."""
+        ...
+
+
+class Lane(Generic[T]):
+    """The partitions of one internal topic: each numbers its items as a topic would number records."""
+
+    def __init__(self, make: Callable[[int], Shard[T]], partitions: int) -> None:
+        self.shards = [make(partition) for partition in range(partitions)]
+        self.partitioner = Partitioner(partitions)
+        self._waiting: list[list[T]] = [[] for _ in range(partitions)]
+        self._next = [0] * partitions
+
+    def put(self, key: str, item: T) -> None:
+        """Add an item to the partition of its key."""
+        self._waiting[self.partitioner.of(key)].append(item)
+
+    def put_everywhere(self, item: T) -> None:
+        """Add an item to every partition."""
+        for waiting in self._waiting:
+            waiting.append(item)
+
+    def run(self) -> Iterator[Outputs]:
+        """Let every shard process what waits for it."""
+        for partition, items in enumerate(self._waiting):
+            if not items:
+                continue
+            first = self._next[partition]
+            self._next[partition] = end = first + len(items)
+            self._waiting[partition] = []
+            yield self.shards[partition].process(Batch(items, list(range(first, end)), end))
+
+    def finish(self) -> Iterator[Outputs]:
+        """Close what is open in every shard."""
+        for shard in self.shards:
+            yield shard.finish()
+
+
+class Pipeline:
+    """Feed it batches of single partitions in any interleaving; `finish` closes every pane that is still open."""
+
+    def __init__(self, engines: Engines, partitions: int, sink: Sink) -> None:
+        self.account_shards = [engines.account(partition) for partition in range(partitions)]
+        self._groups: Lane[Signal] = Lane(engines.group, partitions)
+        self._policies: Lane[Finding] = Lane(engines.policy, partitions)
+        self._sink = sink
+
+    def process(self, partition: int, batch: Batch[Item]) -> None:
+        """Fold a batch of one source partition, and everything that follows from it."""
+        self._from_accounts(self.account_shards[partition].process(batch))
+        self._flow()
+
+    def finish(self) -> None:
+        """End of the input: close the account panes, then the group panes, then decide for the last time."""
+        for shard in self.account_shards:
+            self._from_accounts(shard.finish())
+        self._flow()
+        for outputs in self._groups.finish():
+            self._findings(outputs)
+        self._flow()
+        for outputs in self._policies.finish():
+            self._directives(outputs)
+
+    def expire(self, now_ms: int) -> None:
+        """Release the directives that have run out by this event time."""
+        for shard in self._policies.shards:
+            self._directives(shard.expire(now_ms))
+
+    def accounts(self) -> Iterator[AccountSummary]:
+        """Every account seen, partition by partition."""
+        for shard in self.account_shards:
+            yield from shard.accounts()
+
+    def _from_accounts(self, outputs: Outputs) -> None:
+        self._findings(outputs)
+        groups = self._groups
+        for signal in outputs.signals:
+            if isinstance(signal, Contribution):
+                groups.put(signal.group, signal)
+            else:
+                groups.put_everywhere(signal)
+
+    def _flow(self) -> None:
+        for outputs in self._groups.run():
+            self._findings(outputs)
+        for outputs in self._policies.run():
+            self._directives(outputs)
+
+    def _findings(self, outputs: Outputs) -> None:
+        for finding in outputs.findings:
+            self._sink.finding(finding)
+            self._policies.put(finding.subject, msgspec.structs.replace(finding, evidence=()))
+
+    def _directives(self, outputs: Outputs) -> None:
+        for directive in outputs.directives:
+            self._sink.directive(directive)

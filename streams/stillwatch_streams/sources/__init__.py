@@ -1,0 +1,31 @@
+"""Where replay reads from: files of JSON lines or Parquet, and ranges of Kafka topics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stillwatch_schemas.errors import SourceError
+
+from stillwatch_streams.sources.base import Chunk, FileRecord, Source
+from stillwatch_streams.sources.kafka import KafkaSource
+from stillwatch_streams.sources.lines import LinesSource
+from stillwatch_streams.sources.parquet import ParquetSource
+from stillwatch_streams.sources.times import TimeRange
+
+__all__ = ["Chunk", "FileRecord", "KafkaSource", "Source", "TimeRange", "open_source"]
+
+LINE_SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".ndjson", ".ndjson.gz", ".ndjson.zst")
+
+
+def open_source(spec: str, between: TimeRange) -> Source:
+    """The source that a command-line argument names; SourceError where there is none such."""
+    if spec.startswith("kafka://"):
+        return KafkaSource(spec, between)
+    path = Path(spec)
+    if not path.is_file():
+        raise SourceError(f"{spec}: no such file; a SOURCE is a file or kafka://host:port/topic")
+    if spec.endswith(LINE_SUFFIXES):
+        return LinesSource(path)
+    if path.suffix == ".parquet":
+        return ParquetSource(path)
+    raise SourceError(f"{spec}: the ending is not known; known are {', '.join(LINE_SUFFIXES)} and .parquet")
