@@ -1,0 +1,85 @@
+# What a person types. Needs Python 3.11 or newer and make; everything else comes from the package registries into
+# .venv/ (the project, by uv.lock) and .uv/ (the installer). Calls after the first cost nothing.
+#
+#   make demo         watch it find two campaigns in live traffic       make demo ARGS="--duration 60"
+#   make test         the whole test suite                              make test ARGS="-k crash"
+#   make check        everything CI runs, in CI's order
+#   make help         the rest
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+ARGS ?=
+UV_VERSION := 0.13.9
+UV := .uv/bin/uv
+BIN := .venv/bin
+PROJECT_FILES := uv.lock pyproject.toml schemas/pyproject.toml serving/pyproject.toml
+
+# The machine's own certificate store, as a company's proxy needs it; and never a Python other than the machine's.
+export UV_SYSTEM_CERTS := true
+export UV_PYTHON_DOWNLOADS := never
+# An activated environment of something else must not become ours.
+unexport VIRTUAL_ENV PYTHONPATH
+
+.PHONY: help demo test check lint format types imports docs-check lock lock-check kafka kafka-run wheels venv clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+venv: .venv/.installed  ## install into .venv what uv.lock says, and nothing else
+
+demo: .venv/.installed  ## live demonstration on an embedded broker
+	@$(BIN)/stillwatch demo $(ARGS)
+
+test: .venv/.installed kafka  ## all tests, on Apache Kafka where Java and Maven are there
+	@$(BIN)/pytest $(ARGS)
+
+check: lint types imports docs-check test  ## what CI runs
+
+lint: .venv/.installed  ## ruff: rules and layout
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: .venv/.installed  ## let ruff lay out the code and mend what it can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+types: .venv/.installed  ## mypy, strict
+	@$(BIN)/mypy
+
+imports: .venv/.installed  ## which package may import which
+	@$(BIN)/lint-imports --no-cache
+
+docs-check: .venv/.installed  ## generated contract documents are up to date
+	@$(BIN)/python -m stillwatch_schemas.generate --check
+
+kafka: .venv/.installed  ## fetch Apache Kafka's jars with Maven; says so when it can't
+	@PYTHONPATH=tests $(BIN)/python -m support.kafka_jars
+
+kafka-run: kafka  ## run one Apache Kafka node until Ctrl-C       make kafka-run ARGS="--port 9092"
+	@PYTHONPATH=tests $(BIN)/python -m support.kafka_node $(ARGS)
+
+wheels: $(UV)  ## build the three wheels into dist/
+	@$(UV) build --all-packages --wheel --out-dir dist --clear
+
+lock: $(UV)  ## resolve the dependencies anew and install them
+	@$(UV) lock $(ARGS)
+	@$(MAKE) --no-print-directory venv
+
+lock-check: $(UV)  ## uv.lock agrees with the pyproject files
+	@$(UV) lock --check
+
+clean:  ## remove all that these commands made
+	rm -rf .venv .uv .kafka dist out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.installed: $(UV) $(PROJECT_FILES)
+	@$(UV) sync --frozen --python $(PYTHON)
+	@touch $@
+
+$(UV): tools/bootstrap.sh
+	@PYTHON=$(PYTHON) bash tools/bootstrap.sh $(UV_VERSION)
+	@touch $@
