@@ -17,7 +17,7 @@ class PolicyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     mode: str = "shadow"
     """`shadow` (directives are published, serving only counts them) or `enforce`."""
-    directive_ttl_seconds: PositiveInt = 3_600
+    directive_ttl_seconds: PositiveInt = 4 * 3_600
     max_account_share: Share = 0.02
     """Blast radius: at most this share of the accounts seen may be under any action other than observe."""
     suspend_needs_human: bool = True
@@ -31,10 +31,26 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     max_entities: PositiveInt = 1_000_000
     """Accounts kept per partition; beyond it the newest one-event accounts go first, counted."""
     idle_evict_seconds: Positive = 14 * 86_400.0
+    evidence_block_seconds: Positive = 3_600.0
+    """Evidence of an account counts once in a block of this length."""
+    reference_seconds: Positive = 3_600.0
+    """How often the population that everyone is measured against is frozen anew."""
+    teach_seconds: Positive = 600.0
+    """An account teaches the learners at most once in this time."""
+    min_reference_accounts: PositiveInt = 50
+    """Accounts in the population before anything is said."""
+    min_events: PositiveInt = 8
+    """Events of an account before anything is said about it."""
     budget_per_10k_account_days: Positive = 5.0
     """The false-positive budget: benign accounts alerted per 10,000 account-days."""
     hard_ceiling_per_minute: PositiveInt = 3_000
     """Requests of one account in one minute that raise an alert without waiting for a pane."""
+    refresh_seconds: Positive = 2 * 3_600.0
+    """An open incident whose account goes on is reported again after this time, which renews its directives."""
+    group_window_seconds: Positive = 600.0
+    """Windows in which arrivals in a group are counted and compared with the group's own past."""
+    group_history_windows: PositiveInt = 144
+    """Windows of a group's past before a surge may be reported."""
     seed: int = 7
     policy: PolicyConfig = PolicyConfig()
 

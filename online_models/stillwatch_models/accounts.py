@@ -1,0 +1,193 @@
+"""Per-account state as columns: one fixed-size row an account, in one array, dumped and restored byte for byte.
+
+A row holds sums that fade by event time, small histograms, HyperLogLog registers and the account's evidence so far;
+about a kilobyte, whatever the account does. Rows change only when a pane closes (`fold`), so a checkpoint at a pane's
+end is simply the rows that were touched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from stillwatch_models.columns import EMBEDDING
+from stillwatch_models.distinct import REGISTERS
+
+SUMS = (
+    "events",
+    "input_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "log_chars",
+    "log_chars_squared",
+    "log_output",
+    "log_output_squared",
+    "texts",
+    "one_shot",
+    "follow_ups",
+    "system",
+    "rides_limit",
+    "failed",
+    "logprobs",
+    "many",
+    "tools",
+    "elicitation",
+    "grading",
+    "probing",
+    "code",
+    "gaps",
+    "gap_seconds",
+    "gap_seconds_squared",
+    "log_gaps",
+    "log_gaps_squared",
+    "sessions",
+)
+"""What fades with the long half-life; each an exact sum over the pane before it is added."""
+
+DISTINCT = ("texts", "templates", "cells", "conversations")
+"""What is counted without repeats."""
+
+TEMPLATE_BUCKETS = 32
+HOURS = 24
+MAX_DETECTORS = 16
+"""Room for detector scores in a row; see `detectors.DETECTORS`."""
+
+ROW = np.dtype(
+    [
+        ("key", "u8"),  # hash of the account id: the order in which accounts are scored and taught
+        ("pane", "i8"),  # last pane folded
+        ("first_pane", "i8"),
+        ("first_ms", "i8"),  # event time of the first event
+        ("last_ts", "i8"),
+        ("events", "i8"),  # whole life, exact
+        ("output_tokens", "i8"),  # whole life, exact
+        ("asn", "i8"),
+        ("taught_pane", "i8"),  # last pane in which the account taught the learners
+        ("ceiling_day", "i8"),  # last day on which the hard ceiling was passed
+        ("incident_pane", "i8"),  # pane that opened the incident; 0 when there is none
+        ("said_pane", "i8"),  # pane of the incident's latest message
+        ("first_alert_ms", "i8"),
+        ("incident_tier", "i8"),  # 1-based position in incidents.TIERS; 0 when there is no incident
+        ("block", "i8"),  # evidence block under way
+        ("evidence", "f8"),  # evidence of finished blocks, nats
+        ("pending", "f8"),  # evidence of the block under way, nats
+        ("peak", "f8"),  # greatest evidence ever, nats
+        ("joint", "f8"),  # joint score at the last closed pane
+        ("peak_joint", "f8"),
+        ("fast_events", "f8"),
+        ("sums", "f8", (len(SUMS),)),
+        ("scores", "f4", (MAX_DETECTORS,)),
+        ("embedding", "f4", (EMBEDDING,)),
+        ("templates", "f4", (TEMPLATE_BUCKETS,)),
+        ("hours", "f4", (HOURS,)),
+        ("registers", "u1", (len(DISTINCT), REGISTERS)),
+    ]
+)
+"""One account. Changing this dtype changes `STATE_VERSION`."""
+
+STATE_VERSION = 1
+
+Rows = NDArray[np.void]
+
+SUM_INDEX: Mapping[str, int] = {name: i for i, name in enumerate(SUMS)}
+
+
+def key_of(account_id: str) -> int:
+    """64-bit hash of an account id."""
+    digest = hashlib.blake2b(account_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "little")
+
+
+class AccountTable:
+    """Rows by account id. A slot is known from the first event on; its row counts once a pane was folded into it."""
+
+    def __init__(self, capacity: int = 1024) -> None:
+        self.rows: Rows = np.zeros(capacity, ROW)
+        self.ids: list[str | None] = []
+        self._slots: dict[str, int] = {}
+        self._free: list[int] = []
+        self.dirty: set[int] = set()
+        self._deleted: set[str] = set()
+        self.live = 0
+        """Rows with at least one folded event."""
+
+    def slots(self, account_ids: list[str]) -> list[int]:
+        """Slot of each account, made where it is new."""
+        known = self._slots
+        try:
+            return [known[account] for account in account_ids]
+        except KeyError:
+            return [known[account] if account in known else self._add(account) for account in account_ids]
+
+    def _add(self, account_id: str) -> int:
+        slot = self._free.pop() if self._free else len(self.ids)
+        if slot == len(self.ids):
+            self.ids.append(account_id)
+            if slot == len(self.rows):
+                self.rows = np.concatenate([self.rows, np.zeros(len(self.rows), ROW)])
+        else:
+            self.ids[slot] = account_id
+        self._slots[account_id] = slot
+        self.rows[slot] = np.zeros((), ROW)
+        self.rows["key"][slot] = key_of(account_id)
+        return slot
+
+    def account(self, slot: int) -> str:
+        """Account id in a slot."""
+        account_id = self.ids[slot]
+        if account_id is None:
+            raise KeyError(slot)
+        return account_id
+
+    def used(self) -> NDArray[np.intp]:
+        """Slots of all accounts with folded events."""
+        return np.flatnonzero(self.rows["events"][: len(self.ids)] > 0)
+
+    def evict(self, slots: NDArray[np.intp], keep_slots: set[int]) -> None:
+        """Forget rows. A slot that open events still point at keeps its place and starts again from nothing."""
+        for slot in slots.tolist():
+            account_id = self.account(slot)
+            self.dirty.discard(slot)
+            self._deleted.add(account_id)
+            self.rows[slot] = np.zeros((), ROW)
+            if slot in keep_slots:
+                self.rows["key"][slot] = key_of(account_id)
+            else:
+                del self._slots[account_id]
+                self.ids[slot] = None
+                self._free.append(slot)
+        self.live -= len(slots)
+
+    def take_dirty(self) -> Iterator[tuple[str, bytes | None]]:
+        """Changed rows as bytes (None: deleted) in key order; they become clean."""
+        deleted, self._deleted = self._deleted, set()
+        dirty, self.dirty = sorted(self.dirty), set()
+        changed = {self.account(slot): self.rows[slot].tobytes() for slot in dirty}
+        for account_id in sorted(deleted - changed.keys()):
+            yield account_id, None
+        yield from sorted(changed.items())
+
+    def dump(self) -> Iterator[tuple[str, bytes]]:
+        """All rows as bytes, in key order."""
+        return iter(sorted((self.account(slot), self.rows[slot].tobytes()) for slot in self.used().tolist()))
+
+    def load(self, account_id: str, row: bytes) -> None:
+        """Put back one dumped row."""
+        slot = self.slots([account_id])[0]
+        self.rows[slot] = np.frombuffer(row, ROW)[0]
+        self.live += 1
+
+
+class AccountRow(msgspec.Struct, frozen=True):
+    """What replay reports of one account."""
+
+    account_id: str
+    score: float
+    max_score: float
+    first_alert_ts: int | None
+    campaign_id: str | None
+    events: int

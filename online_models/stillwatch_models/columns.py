@@ -1,0 +1,118 @@
+"""Request events as columns: the last place where Python looks at events one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+from stillwatch_schemas.events import RequestEvent, Sketch
+
+CELLS = 4
+"""Topic cells a prompt may fall in."""
+EMBEDDING = 32
+"""Dimensions of the sketch's random projection."""
+
+NO_SKETCH = Sketch()
+_NO_EMBEDDING = bytes(EMBEDDING)
+
+EVENT = np.dtype(
+    [
+        # where it belongs
+        ("row", "i8"),
+        ("pane", "i8"),
+        ("ts", "i8"),
+        ("offset", "i8"),
+        ("max_before", "i8"),
+        ("event_hash", "i8"),
+        ("late", "i1"),
+        # what was asked
+        ("text_hash", "i8"),
+        ("template", "i8"),
+        ("conversation", "i8"),
+        ("client", "i8"),
+        ("model", "i8"),
+        ("asn", "i8"),
+        ("chars", "i4"),
+        ("input_tokens", "i4"),
+        ("output_tokens", "i4"),
+        ("reasoning_tokens", "i4"),
+        ("cells", "i2", (CELLS,)),
+        ("embedding", "i1", (EMBEDDING,)),
+        # flags and fixed-point shares, so that sums are exact whatever their order
+        ("has_text", "i1"),
+        ("one_shot", "i1"),
+        ("follow_up", "i1"),
+        ("system", "i1"),
+        ("rides_limit", "i1"),
+        ("failed", "i1"),
+        ("logprobs", "i1"),
+        ("many", "i1"),
+        ("tools", "i1"),
+        ("elicitation", "u1"),
+        ("grading", "u1"),
+        ("probing", "u1"),
+        ("code", "u1"),
+    ]
+)
+"""One event of an open pane, 200-odd bytes. `template` 0 means no text; `cells` are padded with -1."""
+
+Events = NDArray[np.void]
+
+
+def hash_text(text: str | None) -> int:
+    """Stable 32-bit hash of an identifier; 0 for none. Not keyed: identifiers are hashed by the emitter if at all."""
+    return crc32(text.encode("utf-8", "surrogatepass")) if text else 0
+
+
+def build(events: Sequence[RequestEvent], offsets: Sequence[int]) -> Events:
+    """Columns of a batch; `row`, `pane`, `max_before` and `late` are left to the caller."""
+    out = np.zeros(len(events), EVENT)
+    if not events:
+        return out
+    _identity(out, events, offsets)
+    _content(out, [event.sketch or NO_SKETCH for event in events])
+    _usage(out, events)
+    return out
+
+
+def _identity(out: Events, events: Sequence[RequestEvent], offsets: Sequence[int]) -> None:
+    out["offset"] = offsets
+    out["ts"] = [e.ts for e in events]
+    out["event_hash"] = [hash_text(e.event_id) for e in events]
+    out["conversation"] = [hash_text(e.conversation_id) for e in events]
+    out["client"] = [hash_text(f"{e.client_ja4}|{e.user_agent}") for e in events]
+    out["model"] = [hash_text(e.model) for e in events]
+    out["asn"] = [e.client_asn or 0 for e in events]
+
+
+def _content(out: Events, sketches: Sequence[Sketch]) -> None:
+    out["has_text"] = [s is not NO_SKETCH for s in sketches]
+    out["text_hash"] = [s.text_hash for s in sketches]
+    out["template"] = [s.template for s in sketches]
+    out["system"] = [s.system_template != 0 for s in sketches]
+    out["chars"] = [s.chars for s in sketches]
+    out["cells"] = [_padded(s.cells) for s in sketches]
+    packed = b"".join([s.embedding if len(s.embedding) == EMBEDDING else _NO_EMBEDDING for s in sketches])
+    out["embedding"] = np.frombuffer(packed, np.int8).reshape(-1, EMBEDDING)
+    for name in ("elicitation", "grading", "probing", "code"):
+        out[name] = [int(getattr(s, name) * 255) for s in sketches]
+
+
+def _padded(cells: tuple[int, ...]) -> tuple[int, ...]:
+    return (*cells[:CELLS], -1, -1, -1, -1)[:CELLS]
+
+
+def _usage(out: Events, events: Sequence[RequestEvent]) -> None:
+    turns = np.array([0 if e.turn is None else e.turn for e in events], np.int64)
+    out["one_shot"] = turns == 0
+    out["follow_up"] = turns > 0
+    out["input_tokens"] = [e.input_tokens or 0 for e in events]
+    out["output_tokens"] = [e.output_tokens or 0 for e in events]
+    out["reasoning_tokens"] = [e.reasoning_tokens or 0 for e in events]
+    out["rides_limit"] = [e.finish_reason == "length" for e in events]
+    out["failed"] = [e.status is not None and e.status >= 400 for e in events]  # noqa: PLR2004 - HTTP's own boundary
+    out["logprobs"] = [bool(e.logprobs or e.top_logprobs) for e in events]
+    out["many"] = [e.n is not None and e.n > 1 for e in events]
+    out["tools"] = [bool(e.tool_count) for e in events]

@@ -1,0 +1,335 @@
+"""The account engine: `process(batch) -> outputs` for one source partition.
+
+Events wait in their open panes as columns. When the watermark closes panes, their events are folded into the account
+rows, the touched accounts are scored against the population, evidence accumulates, learners learn, and findings and
+group contributions come out. State changes only at a pane's end, so a checkpoint is the rows touched since the last
+one and the offset of the first event that is still waiting; after a restart those events are simply read again.
+
+What happens at a pane's end depends on the panes before it and on nothing else, so any split of the input into batches
+gives the same bytes (a property test).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from operator import itemgetter
+
+import msgspec
+import numpy as np
+from stillwatch_schemas.errors import StateError
+from stillwatch_schemas.events import Heartbeat, RequestEvent
+from stillwatch_schemas.findings import Finding
+from stillwatch_schemas.signals import PaneClosed
+
+from stillwatch_models import columns
+from stillwatch_models.accounts import STATE_VERSION, AccountRow, AccountTable
+from stillwatch_models.capacity import Capacity, Slots
+from stillwatch_models.ceiling import CeilingRule
+from stillwatch_models.columns import Events
+from stillwatch_models.config import EngineConfig
+from stillwatch_models.contributions import contributions
+from stillwatch_models.explain import reasons
+from stillwatch_models.fold import Cells, HalfLives, fold, in_order
+from stillwatch_models.incidents import DISTILLATION, Header, finding, tier_position
+from stillwatch_models.learners.population import stratum_of
+from stillwatch_models.panes import UNSEEN, Int64s, PaneClock
+from stillwatch_models.scoring import TRANSITIONS, Scored, Scorer
+from stillwatch_models.shard import Batch, Checkpoint, Outputs
+
+FAST_HALF_LIFE_SECONDS = 3_600.0
+SLOW_HALF_LIFE_SECONDS = 7 * 86_400.0
+CELLS_AT_ONCE = 4_096
+"""Events folded together, which bounds the memory of a pane's end."""
+EXAMPLES = 5
+"""Example event ids in a finding."""
+
+ACCOUNT_ROW = b"a:"
+CLOCK_ROW, FOREST_ROW = b"m:clock", b"m:forest"
+POPULATION_ROW, JOINTS_ROW = b"m:population", b"m:joints"
+
+
+class Clock(msgspec.Struct):
+    """The small part of the state: where reading resumes, and what was counted."""
+
+    version: int
+    config_hash: str
+    next_offset: int
+    max_ts: int
+    closed_before: int
+    epoch: int
+    counters: dict[str, int]
+
+
+class AccountEngine:
+    """One source partition's accounts. Items: `RequestEvent` (with its sketch) or `Heartbeat`."""
+
+    def __init__(self, config: EngineConfig, partition: int) -> None:
+        self.config = config
+        self.partition = partition
+        self.pane_ms = round(config.pane_seconds * 1000)
+        self.clock = PaneClock(self.pane_ms, round(config.lateness_seconds * 1000))
+        self.table = AccountTable()
+        self.scorer = Scorer(config)
+        self.counters = {"events": 0, "late": 0, "repeated": 0, "evicted_idle": 0, "evicted_flood": 0, "panes": 0}
+        self._hash = config.hash()
+        self._half_lives = HalfLives(
+            fast=FAST_HALF_LIFE_SECONDS / config.pane_seconds, slow=SLOW_HALF_LIFE_SECONDS / config.pane_seconds
+        )
+        self._epoch_panes = max(1, round(config.reference_seconds / config.pane_seconds))
+        self._epoch = UNSEEN
+        self._open: list[Events] = []
+        self._closing: Events = np.zeros(0, columns.EVENT)
+        """Events of closed panes that are yet to be folded."""
+        self._open_ids: list[tuple[str, ...]] = []
+        self._ceiling = CeilingRule(config, self._hash, partition)
+        self._capacity = Capacity(config)
+        self._next_offset = 0
+        self._checkpointed = -1
+        self._changed = False
+
+    # -- the stream ----------------------------------------------------------------------------------------------
+
+    def process(self, batch: Batch[RequestEvent | Heartbeat]) -> Outputs:
+        """Fold a batch; findings and signals of the panes that it closes come out, in event-time order."""
+        out = Outputs()
+        self._next_offset = max(self._next_offset, batch.next_offset)
+        if not batch.items:
+            return out
+        assignment = self.clock.assign(np.array([item.ts for item in batch.items], np.int64))
+        chosen = [i for i, item in enumerate(batch.items) if isinstance(item, RequestEvent)]
+        immediate: list[tuple[int, Finding]] = []
+        if chosen:
+            requests = [item for item in batch.items if isinstance(item, RequestEvent)]
+            events = columns.build(requests, [batch.offsets[i] for i in chosen])
+            events["pane"], events["max_before"] = assignment.pane[chosen], assignment.max_before[chosen]
+            events["late"] = assignment.late[chosen]
+            immediate = self._wait(events, requests, np.array(chosen))
+        before = self.clock.closed_before
+        if self.clock.close() > before:
+            self._close(out)
+        self._in_order_of_cause(out, immediate, assignment.max_after)
+        return out
+
+    def finish(self) -> Outputs:
+        """Close every pane that is open: the end of a finite input."""
+        out = Outputs()
+        before = self.clock.closed_before
+        if self.clock.close_all() > before:
+            self._close(out)
+        return out
+
+    def expire(self, now_ms: int) -> Outputs:  # noqa: ARG002 - part of the shard protocol; accounts age by event time
+        """Nothing here runs out by the clock."""
+        return Outputs()
+
+    def _wait(self, events: Events, requests: list[RequestEvent], item: Slots) -> list[tuple[int, Finding]]:
+        """Put events into their open panes; what a restored state has counted already is dropped.
+
+        Returns the findings of immediate rules, each with the position of the item that caused it.
+        """
+        waiting = np.flatnonzero(events["pane"] >= self.clock.closed_before)
+        if len(waiting) < len(events):
+            events, item, requests = events[waiting], item[waiting], [requests[i] for i in waiting.tolist()]
+        if not len(events):
+            return []
+        events["row"] = self.table.slots([request.account_id for request in requests])
+        self._open.append(events)
+        self._open_ids.append(tuple(request.event_id for request in requests))
+        return [(int(item[at]), found) for at, found in self._ceiling.check(events, requests, self.table)]
+
+    def _in_order_of_cause(self, out: Outputs, immediate: list[tuple[int, Finding]], max_after: Int64s) -> None:
+        """Findings in the order of the items that caused them, which no batch size changes."""
+        if not immediate:
+            return
+        ends = np.array([found.time_ms for found in out.findings], np.int64) + self.clock.lateness_ms
+        closing = zip(np.searchsorted(max_after, ends, side="left").tolist(), out.findings, strict=True)
+        # sorted is stable: of findings with the same cause the immediate ones come first
+        out.findings = [found for _, found in sorted([*immediate, *closing], key=itemgetter(0))]
+
+    # -- a pane's end --------------------------------------------------------------------------------------------
+
+    def _close(self, out: Outputs) -> None:
+        closed, ids = self._take_closed()
+        closed_before = self.clock.closed_before
+        for start, end in self._segments(closed):
+            self._closing = closed[end:]
+            self._close_segment(closed[start:end], ids, out)
+        last = closed_before - 1
+        out.signals.append(PaneClosed(source=self.partition, pane=last, pane_end_ms=(last + 1) * self.pane_ms))
+        self._ceiling.forget(closed_before)
+        self._changed = True
+
+    def _take_closed(self) -> tuple[Events, dict[int, str]]:
+        """Events of closed panes, in order, and their ids by offset; the others go on waiting."""
+        events = np.concatenate(self._open) if self._open else np.zeros(0, columns.EVENT)
+        ids = [event_id for part in self._open_ids for event_id in part]
+        done = events["pane"] < self.clock.closed_before
+        stay = np.flatnonzero(~done)
+        self._open = [events[stay]] if len(stay) else []
+        self._open_ids = [tuple(ids[i] for i in stay.tolist())] if len(stay) else []
+        finished = events[done]
+        by_offset = {int(events["offset"][i]): ids[i] for i in np.flatnonzero(done).tolist()}
+        ordered = in_order(finished, self.table.rows["key"])
+        self.counters["repeated"] += len(finished) - len(ordered)
+        return ordered, by_offset
+
+    def _segments(self, events: Events) -> Iterator[tuple[int, int]]:
+        """Runs of whole panes that lie in one reference epoch and are not too long to fold at once."""
+        start = 0
+        while start < len(events):
+            pane = int(events["pane"][start])
+            epoch_end = (pane // self._epoch_panes + 1) * self._epoch_panes
+            end = int(np.searchsorted(events["pane"], epoch_end, side="left"))
+            if end - start > CELLS_AT_ONCE:
+                cut = int(events["pane"][start + CELLS_AT_ONCE])
+                end = int(np.searchsorted(events["pane"], max(cut, pane + 1), side="left"))
+            end = self._capacity.cut(self.table, events, start, end)
+            yield start, end
+            start = end
+
+    def _close_segment(self, events: Events, ids: dict[int, str], out: Outputs) -> None:
+        self._begin_epoch(int(events["pane"][0]) // self._epoch_panes)
+        out.signals.extend(contributions(events, self.table, self.partition, self.pane_ms, ids))
+        cells = fold(self.table, events, self._half_lives)
+        self._ceiling.settle(self.table, cells)
+        scored = self.scorer.score(self.table, cells)
+        for cell in np.flatnonzero(scored.transition).tolist():
+            out.findings.append(self._finding(cells, scored, cell, ids))
+        self.counters["events"] += len(events)
+        self.counters["late"] += int(events["late"].sum())
+        self.counters["panes"] += len(np.unique(cells.pane))
+        self._evict(flood=self._capacity.flood(self.table), idle=np.zeros(0, np.intp))
+
+    def _begin_epoch(self, epoch: int) -> None:
+        """Freeze a new population where a new epoch begins."""
+        if epoch <= self._epoch:
+            return
+        if self._epoch != UNSEEN:
+            self.scorer.rebuild_population(self.table)
+            self._evict(idle=self._capacity.idle(self.table, epoch * self._epoch_panes), flood=np.zeros(0, np.intp))
+        self._epoch = epoch
+
+    def _evict(self, *, idle: Slots, flood: Slots) -> None:
+        if not len(idle) and not len(flood):
+            return
+        waiting = {slot for part in (*self._open, self._closing) for slot in part["row"].tolist()}
+        self.counters["evicted_idle"] += len(idle)
+        self.counters["evicted_flood"] += len(flood)
+        self.table.evict(np.concatenate([idle, flood]), waiting)
+
+    def _finding(self, cells: Cells, scored: Scored, cell: int, ids: dict[int, str]) -> Finding:
+        activity = TRANSITIONS[int(scored.transition[cell])]
+        if activity is None:
+            raise AssertionError("a cell without a transition makes no finding")
+        slot, row = int(cells.slot[cell]), cells.after[cell]
+        header = Header(
+            subject_kind="account",
+            subject=self.table.account(slot),
+            kind=DISTILLATION,
+            first_pane=int(scored.first_pane[cell]),
+            activity=activity,
+            pane=int(cells.pane[cell]),
+            pane_ms=self.pane_ms,
+            config_hash=self._hash,
+        )
+        total = float(scored.total[cell])
+        tier = tier_position(total / self.scorer.threshold)
+        offsets = cells.events["offset"][cells.start[cell] : cells.start[cell] + min(cells.count[cell], EXAMPLES)]
+        return finding(
+            header,
+            tier=tier,
+            evidence_nats=total,
+            threshold=self.scorer.threshold,
+            evidence=reasons(
+                scored,
+                cell,
+                self.scorer.population,
+                int(stratum_of(row["events"])),
+                tuple(ids[offset] for offset in offsets.tolist()),
+            ),
+            exchanges=int(row["events"]),
+            asn=int(row["asn"]) or None,
+            first_seen_ms=int(row["first_ms"]),
+            last_seen_ms=int(row["last_ts"]),
+            shard=self.partition,
+            shard_accounts=self.table.live,
+        )
+
+    # -- what the outside may ask --------------------------------------------------------------------------------
+
+    def accounts(self) -> Iterator[AccountRow]:
+        """Every account that is known, by id."""
+        for slot in sorted(self.table.used().tolist(), key=self.table.account):
+            row = self.table.rows[slot]
+            yield AccountRow(
+                account_id=self.table.account(slot),
+                score=float(row["peak"] + row["joint"] / 1000.0),
+                max_score=float(row["peak"]),
+                first_alert_ts=int(row["first_alert_ms"]) or None,
+                campaign_id=None,
+                events=int(row["events"]),
+            )
+
+    # -- putting down and picking up -----------------------------------------------------------------------------
+
+    def checkpoint(self) -> Checkpoint | None:
+        """Rows touched since the last checkpoint, the learners, and the offset of the first event still waiting."""
+        offset, _ = self._resume_from()
+        if not self._changed and offset <= self._checkpointed:
+            return None
+        rows: dict[bytes, bytes | None] = {
+            ACCOUNT_ROW + account.encode("utf-8", "surrogatepass"): row for account, row in self.table.take_dirty()
+        }
+        rows.update(self._model_rows())
+        self._changed = False
+        self._checkpointed = offset
+        return Checkpoint(rows=rows, next_offset=offset)
+
+    def snapshot(self) -> dict[bytes, bytes]:
+        """Every row, in key order."""
+        rows = {ACCOUNT_ROW + account.encode("utf-8", "surrogatepass"): row for account, row in self.table.dump()}
+        return {**rows, **self._model_rows()}
+
+    def restore(self, rows: Mapping[bytes, bytes]) -> int:
+        """Take over the rows of a snapshot; returns the offset to read from."""
+        clock = msgspec.json.decode(rows[CLOCK_ROW], type=Clock)
+        if clock.version != STATE_VERSION:
+            raise StateError(
+                f"the checkpoint of partition {self.partition} has state version {clock.version}, this build reads "
+                f"{STATE_VERSION}: run the version that wrote it, or start afresh with --reset-state"
+            )
+        self.clock.max_ts, self.clock.closed_before = clock.max_ts, clock.closed_before
+        self.counters.update(clock.counters)
+        self._epoch, self._next_offset, self._checkpointed = clock.epoch, clock.next_offset, clock.next_offset
+        self.scorer.forest.load(rows[FOREST_ROW])
+        self.scorer.population.load(rows[POPULATION_ROW])
+        self.scorer.joints.load(rows[JOINTS_ROW])
+        for key, row in rows.items():
+            if key.startswith(ACCOUNT_ROW):
+                self.table.load(key[len(ACCOUNT_ROW) :].decode("utf-8", "surrogatepass"), row)
+        return clock.next_offset
+
+    def _resume_from(self) -> tuple[int, int]:
+        """Offset of the first event that still waits, and the clock's greatest event time before it."""
+        first = min((part for part in self._open), key=lambda part: int(part["offset"][0]), default=None)
+        if first is None:
+            return self._next_offset, self.clock.max_ts
+        return int(first["offset"][0]), int(first["max_before"][0])
+
+    def _model_rows(self) -> dict[bytes, bytes]:
+        offset, max_ts = self._resume_from()
+        clock = Clock(
+            version=STATE_VERSION,
+            config_hash=self._hash,
+            next_offset=offset,
+            max_ts=max_ts,
+            closed_before=self.clock.closed_before,
+            epoch=self._epoch,
+            counters=self.counters,
+        )
+        return {
+            CLOCK_ROW: msgspec.json.encode(clock),
+            FOREST_ROW: self.scorer.forest.dump(),
+            POPULATION_ROW: self.scorer.population.dump(),
+            JOINTS_ROW: self.scorer.joints.dump(),
+        }

@@ -1,0 +1,210 @@
+"""Folding: the events of closed panes into the account rows, one (account, pane) cell after the other.
+
+Within a cell everything is an exact integer sum, a count or a maximum, so the order of events does not matter.
+Between the panes of one account the sums fade. Cells of different accounts are folded together: the first pane of
+every account, then the second of every account, and so on (`rounds`), which keeps NumPy busy and each account's own
+order intact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from stillwatch_models import distinct
+from stillwatch_models.accounts import DISTINCT, SUM_INDEX, SUMS, TEMPLATE_BUCKETS, AccountTable, Rows
+from stillwatch_models.columns import Events
+
+MS_PER_HOUR = 3_600_000
+FIXED = 1024
+"""Fixed point of logarithms: sums of integers are exact, sums of floats are not."""
+SESSION_GAP_SECONDS = 1_800
+"""A longer silence starts a new session (web analytics' usual half hour); its gap says nothing about rhythm."""
+
+Indices = NDArray[np.intp]
+
+
+class Cells(msgspec.Struct):
+    """What was folded: one entry per (account, pane), by pane and then by account key."""
+
+    slot: Indices
+    pane: NDArray[np.int64]
+    start: Indices
+    """First event of each cell in `events`."""
+    count: Indices
+    events: Events
+    after: Rows
+    """The account's row after the pane."""
+
+
+class HalfLives(msgspec.Struct, frozen=True):
+    """How fast the past fades, in panes."""
+
+    fast: float
+    slow: float
+
+
+def in_order(events: Events, keys: NDArray[np.uint64]) -> Events:
+    """Drop repeats of an event id within an account's pane; sort by pane, account key and time."""
+    order = np.lexsort((events["offset"], events["event_hash"], events["row"], events["pane"]))
+    ordered = events[order]
+    same = np.ones(len(ordered), bool)
+    for name in ("event_hash", "row", "pane"):
+        same[1:] &= ordered[name][1:] == ordered[name][:-1]
+    same[:1] = False
+    unique = ordered[~same]
+    return unique[np.lexsort((unique["ts"], keys[unique["row"]], unique["pane"]))]
+
+
+def fold(table: AccountTable, events: Events, half_lives: HalfLives) -> Cells:
+    """Fold events of closed panes, sorted by `in_order`, into the table."""
+    starts = _starts(events["pane"], events["row"])
+    counts = np.diff(np.append(starts, len(events)))
+    slots = events["row"][starts].astype(np.intp)
+    cells = Cells(
+        slot=slots,
+        pane=events["pane"][starts].copy(),
+        start=starts,
+        count=counts,
+        events=events,
+        after=np.empty(len(starts), table.rows.dtype),
+    )
+    for chosen in rounds(slots):
+        _fold_round(table, cells, chosen, half_lives)
+    table.dirty.update(slots.tolist())
+    return cells
+
+
+def _starts(*columns: NDArray[np.int64]) -> Indices:
+    """Positions where any of the columns changes."""
+    change = np.zeros(len(columns[0]), bool)
+    change[:1] = True
+    for column in columns:
+        change[1:] |= column[1:] != column[:-1]
+    return np.flatnonzero(change)
+
+
+def rounds(slots: Indices) -> Iterator[Indices]:
+    """Cells that can be folded together: the k-th cell of every account, for k = 0, 1, ..."""
+    order = np.argsort(slots, kind="stable")
+    starts = _starts(slots[order].astype(np.int64))
+    rank = np.arange(len(slots)) - np.repeat(starts, np.diff(np.append(starts, len(slots))))
+    by_rank = order[np.argsort(rank, kind="stable")]
+    yield from np.split(by_rank, np.cumsum(np.bincount(rank))[:-1]) if len(slots) else ()
+
+
+def _fold_round(table: AccountTable, cells: Cells, chosen: Indices, half_lives: HalfLives) -> None:
+    chosen = np.sort(chosen)
+    slots = cells.slot[chosen]
+    rows = table.rows[slots]
+    counts = cells.count[chosen]
+    local = np.cumsum(counts) - counts
+    owner = np.repeat(np.arange(len(chosen)), counts)
+    events = cells.events[np.arange(len(owner)) - local[owner] + cells.start[chosen][owner]]
+
+    table.live += int((rows["events"] == 0).sum())
+    _fade(rows, cells.pane[chosen], half_lives)
+    _add_sums(rows, events, local, counts)
+    _add_histograms(rows, events, owner, local)
+    _add_distinct(rows, events, owner)
+    first = np.minimum.reduceat(events["ts"], local)
+    rows["first_ms"] = np.where(rows["first_ms"] == 0, first, rows["first_ms"])
+    rows["last_ts"] = np.maximum(rows["last_ts"], np.maximum.reduceat(events["ts"], local))
+    table.rows[slots] = rows
+    cells.after[chosen] = rows
+
+
+def _fade(rows: Rows, pane: NDArray[np.int64], half_lives: HalfLives) -> None:
+    fresh = rows["events"] == 0
+    rows["first_pane"] = np.where(fresh, pane, rows["first_pane"])
+    elapsed = np.where(fresh, 0, pane - rows["pane"]).astype(np.float64)
+    slow = np.exp2(-elapsed / half_lives.slow)
+    rows["fast_events"] *= np.exp2(-elapsed / half_lives.fast)
+    rows["sums"] *= slow[:, None]
+    for name in ("embedding", "templates", "hours"):
+        rows[name] *= slow.astype(np.float32)[:, None]
+    rows["pane"] = pane
+
+
+def _add_sums(rows: Rows, events: Events, local: Indices, counts: Indices) -> None:
+    columns = np.zeros((len(events), len(SUMS)), np.int64)
+    for name, values in _per_event(events).items():
+        columns[:, SUM_INDEX[name]] = values
+    for name, values in _gaps(rows, events, local).items():
+        columns[:, SUM_INDEX[name]] = values
+    totals = np.add.reduceat(columns, local, axis=0)
+    rows["sums"] += totals
+    rows["fast_events"] += counts
+    rows["events"] += counts
+    rows["output_tokens"] += totals[:, SUM_INDEX["output_tokens"]]
+
+
+def _per_event(events: Events) -> dict[str, NDArray[np.int64]]:
+    log_chars = _fixed_log2(events["chars"])
+    log_output = _fixed_log2(events["output_tokens"])
+    plain = ("input_tokens", "output_tokens", "reasoning_tokens", "one_shot", "system", "rides_limit")
+    more = ("failed", "logprobs", "many", "tools", "elicitation", "grading", "probing", "code")
+    return {
+        "events": np.ones(len(events), np.int64),
+        "texts": events["has_text"].astype(np.int64),
+        "follow_ups": events["follow_up"].astype(np.int64),
+        "log_chars": log_chars,
+        "log_chars_squared": log_chars * log_chars,
+        "log_output": log_output,
+        "log_output_squared": log_output * log_output,
+        **{name: events[name].astype(np.int64) for name in plain + more},
+    }
+
+
+def _gaps(rows: Rows, events: Events, local: Indices) -> dict[str, NDArray[np.int64]]:
+    """Time since the account's previous event; events are in time order within an account."""
+    before = np.concatenate(([0], events["ts"][:-1]))
+    before[local] = rows["last_ts"]
+    known = np.ones(len(events), bool)
+    known[local] = rows["last_ts"] > 0
+    gap_ms = np.where(known, np.maximum(events["ts"] - before, 0), 0)
+    session = known & (gap_ms >= SESSION_GAP_SECONDS * 1000)
+    inside = known & ~session
+    seconds = np.where(inside, gap_ms, 0) * FIXED // 1000
+    logs = np.where(inside, _fixed_log2(np.where(inside, gap_ms, 0)), 0)
+    return {
+        "gaps": inside.astype(np.int64),
+        "gap_seconds": seconds,
+        "gap_seconds_squared": seconds * seconds,
+        "log_gaps": logs,
+        "log_gaps_squared": logs * logs,
+        "sessions": session.astype(np.int64),
+    }
+
+
+def _fixed_log2(values: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Base-2 logarithm of 1 + value, in 1/1024ths."""
+    return np.asarray((np.log2(1.0 + np.maximum(values, 0).astype(np.float64)) * FIXED).astype(np.int64))
+
+
+def _add_histograms(rows: Rows, events: Events, owner: Indices, local: Indices) -> None:
+    hour = (events["ts"] // MS_PER_HOUR % 24).astype(np.intp)
+    np.add.at(rows["hours"], (owner, hour), np.float32(1))
+    text = np.flatnonzero(events["has_text"])
+    if not len(text):
+        return
+    bucket = (distinct.mix(events["template"][text]) % np.uint64(TEMPLATE_BUCKETS)).astype(np.intp)
+    np.add.at(rows["templates"], (owner[text], bucket), np.float32(1))
+    rows["embedding"] += np.add.reduceat(events["embedding"].astype(np.int64), local, axis=0)
+
+
+def _add_distinct(rows: Rows, events: Events, owner: Indices) -> None:
+    registers = rows["registers"]
+    text = np.flatnonzero(events["has_text"])
+    if len(text):
+        distinct.observe(registers[:, DISTINCT.index("texts")], owner[text], events["text_hash"][text])
+        distinct.observe(registers[:, DISTINCT.index("templates")], owner[text], events["template"][text])
+        cell_event, position = np.nonzero(events["cells"] >= 0)
+        cells = events["cells"][cell_event, position].astype(np.int64)
+        distinct.observe(registers[:, DISTINCT.index("cells")], owner[cell_event], cells)
+    talks = np.flatnonzero(events["conversation"])
+    conversations = registers[:, DISTINCT.index("conversations")]
+    distinct.observe(conversations, owner[talks], events["conversation"][talks])

@@ -1,0 +1,183 @@
+"""Scoring at pane close: features, detectors, population, evidence, and who may teach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from stillwatch_schemas.findings import Activity
+
+from stillwatch_models import evidence, features
+from stillwatch_models.accounts import AccountTable
+from stillwatch_models.config import EngineConfig
+from stillwatch_models.detectors import DETECTORS, Values
+from stillwatch_models.fold import Cells, rounds
+from stillwatch_models.incidents import TIERS
+from stillwatch_models.learners.half_space_trees import HalfSpaceForest, Shape
+from stillwatch_models.learners.population import Population, stratum_of
+
+Floats = NDArray[np.float64]
+Slots = NDArray[np.intp]
+
+WEIGHTS = np.array([detector.weight for detector in DETECTORS])
+TRANSITIONS: tuple[Activity | None, ...] = (None, "create", "update", "close")
+NOTHING, CREATE, UPDATE, CLOSE = range(4)
+
+
+class Scored(msgspec.Struct):
+    """Scores of cells, in the cells' order."""
+
+    values: Values
+    scores: Floats
+    """One column a detector."""
+    p_values: Floats
+    total: Floats
+    """Evidence after the cell, the block under way included."""
+    transition: NDArray[np.int64]
+    """What the cell did to the account's incident: index into TRANSITIONS."""
+    first_pane: NDArray[np.int64]
+    """Pane that opened the incident that the transition is about."""
+
+
+class Scorer:
+    """The learners and the evidence of one shard."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        self.config = config
+        self.forest = HalfSpaceForest(tuple(f.name for f in features.FEATURES), Shape(seed=config.seed))
+        self.population = Population(columns=len(DETECTORS), minimum=config.min_reference_accounts)
+        """What accounts score, by detector."""
+        self.joints = Population(columns=1, minimum=config.min_reference_accounts)
+        """What accounts score jointly, against that same population."""
+        self.threshold = evidence.threshold(config.budget_per_10k_account_days, config.evidence_block_seconds)
+        self.pane_ms = round(config.pane_seconds * 1000)
+        self._block_panes = max(1, round(config.evidence_block_seconds / config.pane_seconds))
+        self._refresh_panes = max(1, round(config.refresh_seconds / config.pane_seconds))
+        self._teach_panes = max(1, round(config.teach_seconds / config.pane_seconds))
+
+    def score(self, table: AccountTable, cells: Cells) -> Scored:
+        """Score cells, add up their evidence in the table, and teach the forest. Cells come by pane and account key."""
+        raw = features.matrix(cells.after)
+        scaled = features.scaled(raw)
+        parts = [self._window(table, cells, chosen, raw, scaled) for chosen in self._windows(len(cells.slot))]
+        return Scored(
+            values=Values(raw, np.concatenate([part.values.forest for part in parts])),
+            scores=np.concatenate([part.scores for part in parts]),
+            p_values=np.concatenate([part.p_values for part in parts]),
+            total=np.concatenate([part.total for part in parts]),
+            transition=np.concatenate([part.transition for part in parts]),
+            first_pane=np.concatenate([part.first_pane for part in parts]),
+        )
+
+    def _windows(self, cells: int) -> Iterator[slice]:
+        """Runs of cells between which the forest may pivot: a run is never longer than the room in its window."""
+        start = 0
+        while start < cells:
+            end = min(cells, start + self.forest.room())
+            yield slice(start, end)
+            start = end
+
+    def _window(self, table: AccountTable, cells: Cells, chosen: slice, raw: Floats, scaled: Floats) -> Scored:
+        after, slots, pane = cells.after[chosen], cells.slot[chosen], cells.pane[chosen]
+        values = Values(raw[chosen], self.forest.score(scaled[chosen]))
+        scores = np.column_stack([detector.score(values) for detector in DETECTORS])
+        strata = stratum_of(after["events"])
+        p_values = self.population.p_values(scores, strata)
+        enough = after["events"] >= self.config.min_events
+        joint = np.where(enough, evidence.joint_score(p_values, WEIGHTS), 0.0)
+        nats = np.where(enough & self.population.ready, self._tail(joint, strata), 0.0)
+        total = np.zeros(len(slots))
+        transition = np.zeros(len(slots), np.int64)
+        first_pane = np.zeros(len(slots), np.int64)
+        teaches = np.zeros(len(slots), bool)
+        for some in rounds(slots):
+            self._note_scores(table, slots[some], scores[some], joint[some])
+            total[some] = self._add_evidence(table, slots[some], pane[some], nats[some])
+            transition[some], first_pane[some] = self._move_incidents(table, slots[some], pane[some], total[some])
+            teaches[some] = self._may_teach(table, slots[some], pane[some], total[some])
+        self.forest.learn(scaled[chosen][teaches])
+        return Scored(
+            values=values,
+            scores=scores,
+            p_values=p_values,
+            total=total,
+            transition=transition,
+            first_pane=first_pane,
+        )
+
+    def _tail(self, joint: Floats, strata: NDArray[np.intp]) -> Floats:
+        out = np.zeros(len(joint))
+        for stratum in np.unique(strata).tolist():
+            chosen = strata == stratum
+            out[chosen] = evidence.tail_nats(joint[chosen], self.joints.reference(stratum)[:, 0])
+        return out
+
+    @staticmethod
+    def _note_scores(table: AccountTable, slots: Slots, scores: Floats, joint: Floats) -> None:
+        """Keep the latest scores: the population is made of them."""
+        rows = table.rows[slots]
+        rows["scores"][:, : scores.shape[1]] = scores
+        rows["joint"] = joint
+        rows["peak_joint"] = np.maximum(rows["peak_joint"], joint)
+        table.rows[slots] = rows
+
+    def _add_evidence(self, table: AccountTable, slots: Slots, pane: NDArray[np.int64], nats: Floats) -> Floats:
+        """Settle finished blocks, put the latest evidence in the block under way; returns the evidence so far."""
+        rows = table.rows[slots]
+        block = pane // self._block_panes
+        settled = evidence.accumulate(rows["evidence"], rows["pending"])
+        rows["evidence"] = np.where(rows["block"] == block, rows["evidence"], settled)
+        rows["block"] = block
+        rows["pending"] = nats
+        total = evidence.accumulate(rows["evidence"], nats)
+        rows["peak"] = np.maximum(rows["peak"], total)
+        table.rows[slots] = rows
+        return total
+
+    def _move_incidents(
+        self, table: AccountTable, slots: Slots, pane: NDArray[np.int64], total: Floats
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Open, raise or close incidents; returns what happened and the pane that opened each incident."""
+        rows = table.rows[slots]
+        was_open = rows["incident_pane"] != 0
+        tier = sum((total >= factor * self.threshold).astype(np.int64) for _, factor in TIERS)
+        stale = was_open & (tier > 0) & (pane - rows["said_pane"] >= self._refresh_panes)
+        transition = np.select(
+            [~was_open & (tier > 0), was_open & (tier > rows["incident_tier"]), was_open & (total <= 0), stale],
+            [CREATE, UPDATE, CLOSE, UPDATE],
+            NOTHING,
+        )
+        first_pane = np.where(was_open, rows["incident_pane"], pane)
+        closed = transition == CLOSE
+        stays = (was_open | (transition == CREATE)) & ~closed
+        rows["said_pane"] = np.where(transition != NOTHING, pane, rows["said_pane"])
+        rows["incident_pane"] = np.where(stays, first_pane, 0)
+        rows["incident_tier"] = np.where(stays, np.maximum(tier, np.where(was_open, rows["incident_tier"], 0)), 0)
+        opened = (transition == CREATE) & (rows["first_alert_ms"] == 0)
+        rows["first_alert_ms"] = np.where(opened, (pane + 1) * self.pane_ms, rows["first_alert_ms"])
+        table.rows[slots] = rows
+        return transition, first_pane
+
+    def _may_teach(
+        self, table: AccountTable, slots: Slots, pane: NDArray[np.int64], total: Floats
+    ) -> NDArray[np.bool_]:
+        """Not under suspicion, known well enough, and not heard a moment ago."""
+        rows = table.rows[slots]
+        calm = (rows["incident_pane"] == 0) & (total < self.threshold / 2)
+        known = rows["events"] >= self.config.min_events
+        rested = (rows["taught_pane"] == 0) | (pane - rows["taught_pane"] >= self._teach_panes)
+        teaches = calm & known & rested
+        table.rows["taught_pane"][slots[teaches]] = pane[teaches]
+        return np.asarray(teaches)
+
+    def rebuild_population(self, table: AccountTable) -> None:
+        """Freeze the reference from the latest scores of every account that is known well enough and not suspected."""
+        rows = table.rows[table.used()]
+        good = rows[(rows["events"] >= self.config.min_events) & (rows["incident_pane"] == 0)]
+        scores = np.ascontiguousarray(good["scores"][:, : len(DETECTORS)])
+        self.population.rebuild(scores, good["events"])
+        p_values = self.population.p_values(scores.astype(np.float64), stratum_of(good["events"]))
+        joint = evidence.joint_score(p_values, WEIGHTS).astype(np.float32)
+        self.joints.rebuild(joint[:, None], good["events"])
