@@ -16,8 +16,13 @@ from stillwatch_models.shard import Batch
 from stillwatch_schemas.errors import ConfigError, ContractError
 from stillwatch_schemas.events import Heartbeat, RequestEvent, Sketch
 from stillwatch_schemas.limits import MAX_TS_MS, MIN_TS_MS
+from stillwatch_schemas.sketch import Sketcher
 
 from stillwatch_streams.adapters import litellm, native
+from stillwatch_streams.settings import SourceSettings
+
+PUBLIC_SKETCH_KEY = b"stillwatch-public-sketch-key"
+"""Used where no key is configured: results are the same everywhere, but anybody can test a sketch against guesses."""
 
 Format = Literal["native", "litellm"]
 Item = RequestEvent | Heartbeat
@@ -131,6 +136,13 @@ class Ingest:
             f"{ts - broker_ts:+d} ms from the broker's {broker_ts}" if broker_ts >= 0 else "but the broker kept no time"
         )
         raise ContractError("forged_time", f"ts is {ts}, {where}; allowed is {self._skew} ms either way", field="ts")
+
+
+def ingest_for(source: SourceSettings, *, has_broker_time: bool) -> Ingest:
+    """The ingest that the settings describe; a file has no broker time to check `ts` against."""
+    skew_ms = round(source.allowed_skew_seconds * 1_000) if has_broker_time else None
+    key = source.sketch_key.encode() or PUBLIC_SKETCH_KEY
+    return Ingest(source.format, skew_ms, Sketcher(key))
 
 
 def _sketch(events: list[RequestEvent], sketcher: TextSketcher) -> None:

@@ -4,7 +4,7 @@
                       └──► signals ──► group shard of their group ──► findings ──┘
 
 Routes: a contribution goes to the signals partition of its group, the end of a pane to every signals partition, a
-finding to the alerts partition of its subject; and the policy sees a finding as the alert has it, without evidence.
+finding to the alerts partition of its subject.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ class Pipeline:
     def _findings(self, outputs: Outputs) -> None:
         for finding in outputs.findings:
             self._sink.finding(finding)
-            self._policies.put(finding.subject, msgspec.structs.replace(finding, evidence=()))
+            self._policies.put(finding.subject, finding)
 
     def _directives(self, outputs: Outputs) -> None:
         for directive in outputs.directives:

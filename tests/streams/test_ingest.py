@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import pytest
 from stillwatch_schemas.errors import ConfigError
 from stillwatch_schemas.events import Heartbeat, RequestEvent, Sketch
-from stillwatch_streams.ingest import HEARTBEAT_HEADER, DeadLetter, Ingest
+from stillwatch_streams.ingest import HEARTBEAT_HEADER, DeadLetter, Ingest, ingest_for
+from stillwatch_streams.settings import SourceSettings
 from support.builders import T0, make_event, make_sketch
 from support.records import PlainRecord, make_records, record_of
 
@@ -146,3 +147,16 @@ def test_the_batch_size_changes_nothing() -> None:
 def test_an_unknown_format_lists_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="native, litellm"):
         Ingest(source_format="csv")  # type: ignore[arg-type]  # the wrong value is what is tested
+
+
+def test_the_settings_decide_format_skew_and_key() -> None:
+    source = SourceSettings(allowed_skew_seconds=600.0, sketch_key="a key of sixteen bytes")
+    late = record_of(make_event(), timestamp=T0 + SKEW_MS + 1)
+    live, from_file = ingest_for(source, has_broker_time=True), ingest_for(source, has_broker_time=False)
+    assert only_dead_letter(live, late).code == "forged_time"
+    batch, _ = from_file.decode([late])
+    keyless, _ = ingest_for(SourceSettings(), has_broker_time=False).decode([late])
+    sketch, public = (item.sketch for item in (*batch.items, *keyless.items) if isinstance(item, RequestEvent))
+    assert sketch is not None
+    assert public is not None
+    assert sketch.text_hash != public.text_hash

@@ -1,0 +1,214 @@
+"""From sources to batches of single partitions: what a topic with consumers does for the live worker.
+
+Files have no partitions, so their events are dealt out as the topic would (murmur2 of the account). Several files are
+merged by event time, each opened only when its time has come, so a folder of daily files costs no more than one. A
+topic keeps its own partitions.
+
+A partition without events would hold up the groups, which wait for every partition. Live, emitters send heartbeats;
+here the reader does: a minute behind the file's time, so that lines a little out of order don't become late by it.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+
+import msgspec
+from stillwatch_models.shard import Batch
+from stillwatch_schemas.errors import ConfigError, SourceError
+from stillwatch_schemas.events import Heartbeat, RequestEvent
+
+from stillwatch_streams.ingest import DeadLetter, Ingest, Item
+from stillwatch_streams.partitioning import Partitioner
+from stillwatch_streams.sources import Chunk, KafkaSource, Source, TimeRange
+from stillwatch_streams.sources.base import CHUNK_RECORDS
+
+BEAT_MS = 60_000
+"""Event time between two heartbeats, and how far they lag."""
+
+
+class Step(msgspec.Struct, frozen=True):
+    """What was read at once."""
+
+    batches: list[tuple[int, Batch[Item]]]
+    """Partition and batch."""
+    events: int
+    last_ts: int
+    """Greatest event time so far; 0 before the first event."""
+
+
+class Reader:
+    """Reads sources once. `on_dead` gets every record that did not fit; `done` and `size` are for progress."""
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        ingest: Ingest,
+        *,
+        between: TimeRange,
+        on_dead: Callable[[Source, Chunk, DeadLetter], None],
+        on_events: Callable[[Sequence[RequestEvent]], None],
+    ) -> None:
+        topics = [source for source in sources if isinstance(source, KafkaSource)]
+        if topics and len(sources) > 1:
+            raise ConfigError(f"{topics[0].name} has partitions of its own and is read alone: give one topic, or files")
+        self._sources = sources
+        self._topic = topics[0] if topics else None
+        self._ingest = ingest
+        self._between = between
+        self._on_dead = on_dead
+        self._on_events = on_events
+        self._done = dict.fromkeys(range(len(sources)), 0)
+
+    @property
+    def size(self) -> int:
+        """All work, in bytes of files or records of a topic."""
+        return sum(source.size for source in self._sources)
+
+    @property
+    def done(self) -> int:
+        """Work done, in the same units."""
+        return sum(self._done.values())
+
+    def steps(self, partitions: int) -> Iterator[Step]:
+        """Everything, in pieces small enough to stop between. Raises SourceError after the last piece it could read."""
+        if self._topic is not None:
+            return self._topic_steps(self._topic, partitions)
+        return self._file_steps(partitions)
+
+    def _file_steps(self, partitions: int) -> Iterator[Step]:
+        dealer = Dealer(partitions)
+        events = self._events_of(0) if len(self._sources) == 1 else self._merged()
+        for some in events:
+            self._on_events(some)
+            yield Step(dealer.deal(some), len(some), dealer.last_ts)
+
+    def _topic_steps(self, topic: KafkaSource, partitions: int) -> Iterator[Step]:
+        beats = Laggards(partitions)
+        last_ts = 0
+        for chunk in topic.chunks():
+            batch = self._decoded(0, topic, chunk)
+            events = [item for item in batch.items if isinstance(item, RequestEvent)]
+            self._on_events(events)
+            last_ts = max(last_ts, max((event.ts for event in events), default=0))
+            partition = chunk.partition or 0
+            batches = [(partition, batch), *beats.after(partition, batch, chunk.exhausted)]
+            yield Step(batches, len(events), last_ts)
+
+    def _events_of(self, number: int) -> Iterator[list[RequestEvent]]:
+        """The events of one file, chunk by chunk."""
+        source = self._sources[number]
+        for chunk in source.chunks():
+            batch = self._decoded(number, source, chunk)
+            yield [item for item in batch.items if isinstance(item, RequestEvent)]
+
+    def _decoded(self, number: int, source: Source, chunk: Chunk) -> Batch[Item]:
+        self._done[number] = chunk.done
+        batch, dead = self._ingest.decode(chunk.records)
+        for letter in dead:
+            self._on_dead(source, chunk, letter)
+        return _within(batch, self._between) if self._between.bounded else batch
+
+    def _merged(self) -> Iterator[list[RequestEvent]]:
+        """All files as one, by event time; within a file the order stays as it is."""
+        waiting = sorted((self._first_ts(number), number) for number in range(len(self._sources)))
+        waiting.reverse()
+        heap: list[tuple[int, int, RequestEvent, Iterator[RequestEvent]]] = []
+        some: list[RequestEvent] = []
+        try:
+            while waiting or heap:
+                while waiting and (not heap or waiting[-1][0] <= heap[0][0]):
+                    _push(heap, waiting[-1][1], chain.from_iterable(self._events_of(waiting.pop()[1])))
+                if heap:
+                    _, number, event, following = heapq.heappop(heap)
+                    some.append(event)
+                    _push(heap, number, following)
+                if len(some) == CHUNK_RECORDS:
+                    yield some
+                    some = []
+        except SourceError:
+            yield some
+            raise
+        yield some
+
+    def _first_ts(self, number: int) -> int:
+        """Event time of a file's first good event; the file is closed again."""
+        for chunk in self._sources[number].chunks():
+            batch, _ = self._ingest.decode(chunk.records)
+            if batch.items:
+                return batch.items[0].ts
+        return 0
+
+
+def _push(
+    heap: list[tuple[int, int, RequestEvent, Iterator[RequestEvent]]], number: int, following: Iterator[RequestEvent]
+) -> None:
+    event = next(following, None)
+    if event is not None:
+        heapq.heappush(heap, (event.ts, number, event, following))
+
+
+def _within(batch: Batch[Item], between: TimeRange) -> Batch[Item]:
+    kept = [at for at, item in enumerate(batch.items) if item.ts in between]
+    return Batch([batch.items[at] for at in kept], [batch.offsets[at] for at in kept], batch.next_offset)
+
+
+class Dealer:
+    """Deals a file's events out to partitions; an event's offset is its place in the whole input."""
+
+    def __init__(self, partitions: int) -> None:
+        self.last_ts = 0
+        self._partitioner = Partitioner(partitions)
+        self._place = 0
+        self._next_beat = 0
+
+    def deal(self, events: Sequence[RequestEvent]) -> list[tuple[int, Batch[Item]]]:
+        """A batch for each partition that has something."""
+        items: list[list[Item]] = [[] for _ in range(self._partitioner.partitions)]
+        offsets: list[list[int]] = [[] for _ in items]
+        home_of = self._partitioner.of
+        place = self._place
+        for event in events:
+            home = home_of(event.account_id)
+            if event.ts >= self._next_beat:
+                self._beat(event.ts, home, place, items, offsets)
+            items[home].append(event)
+            offsets[home].append(place)
+            place += 1
+        self._place = place
+        self.last_ts = max(self.last_ts, max((event.ts for event in events), default=0))
+        return [(home, Batch(items[home], offsets[home], place)) for home in range(len(items)) if items[home]]
+
+    def _beat(self, ts: int, home: int, place: int, items: list[list[Item]], offsets: list[list[int]]) -> None:
+        """Tell every other partition, at the place of this event, how far time has come."""
+        self._next_beat = ts - ts % BEAT_MS + BEAT_MS
+        for other in range(len(items)):
+            if other != home:
+                items[other].append(Heartbeat(ts - BEAT_MS))
+                offsets[other].append(place)
+
+
+class Laggards:
+    """Heartbeats for the partitions of a topic that have been read to their end, while others still have records."""
+
+    def __init__(self, partitions: int) -> None:
+        self._reached = [0] * partitions
+        self._next_offset = [0] * partitions
+        self._told = 0
+
+    def after(self, partition: int, batch: Batch[Item], exhausted: Sequence[int]) -> list[tuple[int, Batch[Item]]]:
+        """What the exhausted partitions should hear after this batch."""
+        self._next_offset[partition] = batch.next_offset
+        self._reached[partition] = max([self._reached[partition], *(item.ts for item in batch.items)])
+        others = [ts for number, ts in enumerate(self._reached) if number not in exhausted]
+        now = min(others, default=0) - BEAT_MS
+        if not exhausted or now < self._told + BEAT_MS:
+            return []
+        self._told = now
+        return [(number, self._beat(number, now)) for number in exhausted]
+
+    def _beat(self, number: int, ts: int) -> Batch[Item]:
+        offset = self._next_offset[number]
+        self._next_offset[number] = offset + 1
+        return Batch([Heartbeat(ts)], [offset], offset + 1)
