@@ -26,8 +26,9 @@ from collections.abc import Callable, Iterator
 from typing import Literal, cast
 
 import msgspec
+from stillwatch_schemas.codec import decode_directive
 from stillwatch_schemas.directives import Directive, Scope
-from stillwatch_schemas.errors import SignatureError
+from stillwatch_schemas.errors import ContractError, SignatureError
 
 ApplyOutcome = Literal[
     "applied",
@@ -181,8 +182,8 @@ class DirectiveCache:
 
     def _take(self, book: _Book, key: str, value: bytes, now_ms: int) -> Applied:
         try:
-            directive = msgspec.json.decode(value, type=Directive)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            directive = decode_directive(value)
+        except ContractError as error:
             return Applied("malformed", key, detail=str(error))
         if directive.key != key:
             return Applied("key_mismatch", key, directive, f"the directive inside is for {directive.key!r}")
