@@ -8,6 +8,7 @@ import typer
 from stillwatch_schemas.errors import StillwatchError
 
 from stillwatch_agents.commands.broker import broker
+from stillwatch_agents.commands.simulate import simulate
 
 app = typer.Typer(name="stillwatch", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -18,6 +19,7 @@ def stillwatch() -> None:
 
 
 app.command()(broker)
+app.command()(simulate)
 
 
 def main() -> None:
