@@ -16,6 +16,9 @@ from typing import NamedTuple
 
 from stillwatch_schemas.sketch.normalise import tokenise
 from stillwatch_schemas.sketch.phrases import ELICITATION, GRADING, PROBING
+from stillwatch_schemas.sketch.words import FUNCTION_WORDS
+
+_WILD = {"#": r" [0-9]+", "*": r"(?: [^ ]+){0,3}?"}
 
 
 class _Phrase(NamedTuple):
@@ -38,7 +41,7 @@ class Scores(NamedTuple):
 
 
 class Lexicon:
-    """Looks for a phrase only where its longest word occurs: ordinary text costs one set look-up a token."""
+    """Looks for a phrase only where its most telling word occurs: ordinary text costs one set look-up a token."""
 
     def __init__(self) -> None:
         self._by_anchor: dict[str, list[_Phrase]] = {}
@@ -49,8 +52,8 @@ class Lexicon:
         self._anchors = frozenset(self._by_anchor)
 
     def _add(self, group: int, weight: float, phrase: str) -> None:
-        parts = [part for word in phrase.split() for part in ([word] if word in {"#", "*"} else tokenise(word))]
-        anchor = max((part for part in parts if part not in {"#", "*"}), key=len)
+        parts = [part for word in phrase.split() for part in ([word] if word in _WILD else tokenise(word))]
+        anchor = max(parts, key=lambda part: (part not in _WILD, part not in FUNCTION_WORDS, len(part)))
         self._by_anchor.setdefault(anchor, []).append(_Phrase(group, round(100 * weight), _finder(parts)))
 
     def scores(self, tokens: list[str]) -> Scores:
@@ -74,8 +77,7 @@ def _saturate(hundredths: int) -> float:
 
 def _finder(parts: list[str]) -> Callable[[str], object]:
     """A search in ` token token ... `: a plain substring, or a pattern when there are gaps or numbers."""
-    if {"#", "*"}.isdisjoint(parts):
+    if _WILD.keys().isdisjoint(parts):
         needle = f" {' '.join(parts)} "
         return lambda line: needle in line
-    wild = {"#": r" [0-9]+", "*": r"(?: [^ ]+){0,3}?"}
-    return re.compile("".join(wild.get(part, f" {re.escape(part)}") for part in parts) + r"(?= )").search
+    return re.compile("".join(_WILD.get(part, f" {re.escape(part)}") for part in parts) + r"(?= )").search

@@ -35,6 +35,7 @@ _MOST = READ_CHARS + 2
 U64 = npt.NDArray[np.uint64]
 F32 = npt.NDArray[np.float32]
 _HALF = np.uint64(32)
+_ONE_HALF = np.float32(0.5)
 _LOW = np.uint64(0xFFFFFFFF)
 _FIRST_RANKED = np.uint64(1 << TOKEN_BITS)
 
@@ -63,7 +64,7 @@ class Projector:
         odd = words | np.uint64(1)
         self._a, self._b = odd[:MINHASHES, None], words[MINHASHES : 2 * MINHASHES, None]
         self._left, self._right, self._start = odd[-3:]
-        self._weights = _weights()
+        self._word_weights = _word_weights()
 
     def project(self, bags: Bags) -> list[tuple[tuple[int, ...], bytes]]:
         """MinHash and embedding of each text; there must be at least one."""
@@ -91,29 +92,32 @@ class Projector:
 
     def _embed(self, words: U64, pairs: U64, bags: Bags, ends: list[int]) -> list[bytes]:
         signs = _signs(words & _LOW | pairs << _HALF)
-        weights = self._weights[:, np.array(bags.repeats) + (words < _FIRST_RANKED) * _MOST]
-        sums = np.empty((len(ends), DIMENSIONS))
-        start = 0
-        for row, end in enumerate(ends):
+        weights = np.full((2, len(words)), _UNIT // 2, dtype=np.float32)
+        weights[0] = self._word_weights[np.array(bags.repeats) + (words < _FIRST_RANKED) * _MOST]
+        rows, start = [], 0
+        for end in ends:
             both = weights[:, start:end] @ signs[start:end]
-            sums[row] = both[0, :DIMENSIONS] + both[1, DIMENSIONS:]
+            rows.append(both[0, :DIMENSIONS] + both[1, DIMENSIONS:])
             start = end
-        sums *= SCALE / np.maximum(np.sqrt(np.einsum("ij,ij->i", sums, sums)), 1.0)[:, None]
-        packed = np.rint(sums).astype(np.int8).tobytes()
-        return [packed[at : at + DIMENSIONS] for at in range(0, len(packed), DIMENSIONS)]
+        return _pack(np.array(rows, dtype=np.float64))
 
 
-def _weights() -> F32:
-    """Weights of a word (row 0) and of the pair it ends (row 1), by its count; function words from `_MOST` on."""
+def _pack(sums: npt.NDArray[np.float64]) -> list[bytes]:
+    """Each row scaled to length 127 and rounded to signed bytes."""
+    lengths = np.sqrt(np.einsum("ij,ij->i", sums, sums))
+    sums *= (SCALE / np.maximum(lengths, 1.0))[:, None]
+    packed = np.rint(sums).astype(np.int8).tobytes()
+    return [packed[at : at + DIMENSIONS] for at in range(0, len(packed), DIMENSIONS)]
+
+
+def _word_weights() -> F32:
+    """Weight of a word by how often it occurs; from `_MOST` on the weights of function words."""
     words = np.rint(_UNIT / np.sqrt(np.maximum(np.arange(_MOST), 1)))
-    table = np.stack([np.concatenate([words, np.rint(words / 3)]), np.full(2 * _MOST, _UNIT // 2)])
-    return table.astype(np.float32)
+    return np.concatenate([words, np.rint(words / 3)]).astype(np.float32)
 
 
 def _signs(hashes: U64) -> F32:
-    """The 64 bits of each hash as a row of signs."""
+    """The 64 bits of each hash as a row of signs, plus or minus one half."""
     bits = np.unpackbits(hashes.astype("<u8", copy=False).view(np.uint8)).reshape(-1, 64)
-    signs = bits.astype(np.float32)
-    signs += signs
-    signs -= np.float32(1)
+    signs: F32 = np.subtract(bits, _ONE_HALF, dtype=np.float32)
     return signs
