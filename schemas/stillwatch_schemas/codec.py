@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from stillwatch_schemas.acks import Ack
 from stillwatch_schemas.directives import Directive
 from stillwatch_schemas.errors import ContractError
 from stillwatch_schemas.events import RequestEvent
@@ -54,6 +55,7 @@ class Codec(Generic[T]):
 
 _SIGNALS: Codec[Signal] = Codec("signal", Signal)
 _DIRECTIVES: Codec[Directive] = Codec("directive", Directive)
+_ACKS: Codec[Ack] = Codec("ack", Ack)
 _VERDICTS: Codec[Verdict] = Codec("verdict", Verdict)
 
 _decode_request_json = msgspec.json.Decoder(RequestEvent).decode
@@ -107,6 +109,16 @@ def decode_directive(value: bytes | None) -> Directive:
 def encode_directive(directive: Directive) -> bytes:
     """The directive as a record's value, signature and all."""
     return _DIRECTIVES.encode(directive)
+
+
+def decode_ack(value: bytes | None) -> Ack:
+    """The ack in a record's value; raises `ContractError`."""
+    return _ACKS.decode(value)
+
+
+def encode_ack(ack: Ack) -> bytes:
+    """The ack as a record's value."""
+    return _ACKS.encode(ack)
 
 
 def decode_verdict(value: bytes | None) -> Verdict:

@@ -14,23 +14,38 @@ Mode = Literal["shadow", "enforce"]
 
 
 class Params(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forbid_unknown_fields=False):
-    """The parameters of every action; each action reads its own (see the table in docs/contracts)."""
+    """The parameters of every action; each action reads its own, named in front of the description."""
 
     rpm: Count | None = None
+    """throttle: requests per minute."""
     tpm: Count | None = None
+    """throttle: tokens per minute."""
     tokens_per_day: Count | None = None
+    """throttle: output tokens per day."""
     concurrency: Count | None = None
+    """throttle: requests at the same time."""
     retry_after_s: Count | None = None
+    """throttle: what to answer in `Retry-After`, seconds."""
     key_id: Label | None = None
+    """watermark: which key, never the key itself."""
     algorithm: Label | None = None
+    """watermark: the sampler's scheme."""
     strength: NonNegative | None = None
+    """watermark: how strongly, in the scheme's own unit."""
     set_id: Label | None = None
+    """canary: which set of canaries to draw from."""
     rate: Share | None = None
+    """canary: share of answers that get one."""
     logprobs: bool | None = None
+    """noise: whether log probabilities may be returned."""
     top_logprobs_max: Count | None = None
+    """noise: most alternatives per token to return."""
     temperature_jitter: NonNegative | None = None
+    """noise: how far to vary the sampling temperature."""
     http_status: HttpStatus | None = None
+    """suspend: the status to answer with."""
     reason_code: Label | None = None
+    """suspend: the machine-readable reason in the answer's body."""
 
 
 class Directive(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

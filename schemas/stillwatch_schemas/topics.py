@@ -21,6 +21,10 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     """Ignored where compacted; -1 keeps everything."""
     internal: bool = False
     """Only Stillwatch itself reads it."""
+    writers: tuple[str, ...] = ()
+    """Who produces to it: `gateway`, `analyst`, or one of our own parts."""
+    readers: tuple[str, ...] = ()
+    """Who consumes it."""
 
     def config(self) -> dict[str, str]:
         """Topic configuration as Kafka names it."""
@@ -30,12 +34,31 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
 
 
 REQUESTS = Topic(
-    name="llm.requests.v1", key="account_id", value="one exchange with the model", schema="request", co_partitioned=True
+    name="llm.requests.v1",
+    key="account_id",
+    value="one exchange with the model",
+    schema="request",
+    co_partitioned=True,
+    writers=("gateway",),
+    readers=("account agent",),
 )
 SIGNALS = Topic(
-    name="llm.signals.v1", key="group", value="pre-aggregated group contributions", schema="signal", internal=True
+    name="llm.signals.v1",
+    key="group",
+    value="pre-aggregated group contributions",
+    schema="signal",
+    internal=True,
+    writers=("account agent",),
+    readers=("group agent",),
 )
-ALERTS = Topic(name="llm.alerts.v1", key="incident uid", value="OCSF 1.8.0 Detection Finding", schema="alert")
+ALERTS = Topic(
+    name="llm.alerts.v1",
+    key="incident uid",
+    value="OCSF 1.8.0 Detection Finding",
+    schema="alert",
+    writers=("account agent", "group agent"),
+    readers=("policy agent", "SIEM", "console"),
+)
 ENFORCEMENT = Topic(
     name="llm.enforcement.v1",
     key="scope:subject",
@@ -43,26 +66,61 @@ ENFORCEMENT = Topic(
     schema="directive",
     compacted=True,
     co_partitioned=False,
+    writers=("policy agent",),
+    readers=("gateway",),
 )
 ENFORCEMENT_ACKS = Topic(
-    name="llm.enforcement.acks.v1", key="scope:subject", value="what a serving node did", co_partitioned=False
+    name="llm.enforcement.acks.v1",
+    key="scope:subject",
+    value="what a serving node did",
+    schema="ack",
+    co_partitioned=False,
+    writers=("gateway",),
+    readers=("console",),
 )
-VERDICTS = Topic(name="llm.verdicts.v1", key="incident uid", value="an analyst's judgement", schema="verdict")
+VERDICTS = Topic(
+    name="llm.verdicts.v1",
+    key="incident uid",
+    value="an analyst's judgement",
+    schema="verdict",
+    writers=("analyst",),
+    readers=("policy agent",),
+)
 REQUESTS_DLQ = Topic(
     name="llm.requests.v1.dlq",
     key="as received",
     value="the bytes as received; reason and origin in `__dlq.errors.*` headers",
     co_partitioned=False,
     retention_ms=30 * 86_400_000,
+    writers=("account agent",),
+    readers=("operator",),
 )
 ACCOUNT_CHECKPOINTS = Topic(
-    name="stillwatch.checkpoints.account.v1", key="row and slot", value="a row", compacted=True, internal=True
+    name="stillwatch.checkpoints.account.v1",
+    key="row and slot",
+    value="a row",
+    compacted=True,
+    internal=True,
+    writers=("account agent",),
+    readers=("account agent",),
 )
 GROUP_CHECKPOINTS = Topic(
-    name="stillwatch.checkpoints.group.v1", key="row and slot", value="a row", compacted=True, internal=True
+    name="stillwatch.checkpoints.group.v1",
+    key="row and slot",
+    value="a row",
+    compacted=True,
+    internal=True,
+    writers=("group agent",),
+    readers=("group agent",),
 )
 POLICY_CHECKPOINTS = Topic(
-    name="stillwatch.checkpoints.policy.v1", key="row and slot", value="a row", compacted=True, internal=True
+    name="stillwatch.checkpoints.policy.v1",
+    key="row and slot",
+    value="a row",
+    compacted=True,
+    internal=True,
+    writers=("policy agent",),
+    readers=("policy agent",),
 )
 
 TOPICS: tuple[Topic, ...] = (
