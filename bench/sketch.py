@@ -1,4 +1,4 @@
-"""What a sketch costs: medians over rounds, and ratios to a fixed piece of work that cancel most of the machine's load.
+"""What a sketch costs: CPU time by rounds, and the ratio to a fixed piece of work, which cancels much of the load.
 
     python bench/sketch.py [--rounds 60]
 
@@ -30,13 +30,13 @@ BATCHED_CHARS = 10_000
 
 
 def rounds_of(work: Callable[[], object], repeats: int, rounds: int) -> list[float]:
-    """Microseconds per repeat, one figure a round."""
+    """CPU microseconds per repeat, one figure a round: other processes disturb it less than wall time."""
     times = []
     for _ in range(rounds):
-        started = time.perf_counter()
+        started = time.thread_time()
         for _ in range(repeats):
             work()
-        times.append((time.perf_counter() - started) / repeats * 1e6)
+        times.append((time.thread_time() - started) / repeats * 1e6)
     return times
 
 
