@@ -108,6 +108,7 @@ class Pipeline:
     """Feed it batches of single partitions in any interleaving; `finish` closes every pane that is still open."""
 
     def __init__(self, engines: Engines, partitions: int, sink: Sink) -> None:
+        self.partitions = partitions
         self.account_shards = [engines.account(partition) for partition in range(partitions)]
         self._groups: Lane[Signal] = Lane(engines.group, partitions)
         self._policies: Lane[Finding] = Lane(engines.policy, partitions)
