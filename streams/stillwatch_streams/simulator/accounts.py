@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from stillwatch_streams.simulator.activity import daily, in_shifts, ramping, surging
 from stillwatch_streams.simulator.catalogue import UTC_OFFSET_HOURS
+from stillwatch_streams.simulator.dice import dice
 from stillwatch_streams.simulator.places import Address, AddressBook, weighted
 from stillwatch_streams.simulator.profile import Identity, Network, Profile
 from stillwatch_streams.simulator.scenario import Campaign, Group, Scenario
@@ -117,7 +118,7 @@ def streams(account: Account, who: Person, span: Span, rng: Random) -> list[Stre
     found = [Stream(profile, ticks(profile.timing, scale, busy, Span(begin, end), rng), is_attack=True, prefix=prefix)]
     if member_of.cover is not None:
         cover = member_of.cover.profile
-        own = Random(f"{account.key}/cover")  # noqa: S311 # simulated, not secret
+        own = dice(f"{account.key}/cover")
         scale = member_of.cover.activity * own.lognormvariate(-(cover.activity_sigma**2) / 2, cover.activity_sigma)
         usual = daily(cover.hours, cover.weekend, offset)
         found.append(

@@ -58,6 +58,9 @@ def _child(value: Any, step: str) -> Any:
 
 def _type_at(kind: Any, step: str, value: Any) -> Any:
     """The type annotation one step further down; None where it can't be told."""
+    tags = [config.tag for config in _configs(kind) if config.tag_field == step]
+    if tags:
+        return typing.Literal[tuple(tags)]
     for option in _options(kind):
         if isinstance(option, type) and issubclass(option, msgspec.Struct):
             found = {field.encode_name: field.type for field in msgspec.structs.fields(option)}.get(step)
@@ -75,6 +78,11 @@ def _narrowed(kind: Any, value: Any) -> Any:
         if config and config.tag and isinstance(value, dict) and value.get(config.tag_field) == config.tag:
             return option
     return kind
+
+
+def _configs(kind: Any) -> list[Any]:
+    """The struct configurations among the options of an annotation."""
+    return [option.__struct_config__ for option in _options(kind) if hasattr(option, "__struct_config__")]
 
 
 def _options(kind: Any) -> list[Any]:

@@ -10,6 +10,7 @@ import msgspec
 from stillwatch_schemas.events import RequestEvent
 
 from stillwatch_streams.simulator.accounts import Person, Stream
+from stillwatch_streams.simulator.dice import dice
 from stillwatch_streams.simulator.grammar import Frozen, Grammar
 from stillwatch_streams.simulator.models import ModelMix
 from stillwatch_streams.simulator.places import Address, device, weighted
@@ -52,7 +53,7 @@ class Prompts:
             number = int(self._rng.random() * size)
         else:
             number = self._next_fixed = (self._next_fixed + 1) % size
-        rng = Random(f"{self._fixed_key}/{number}")  # noqa: S311 # simulated, not secret
+        rng = dice(f"{self._fixed_key}/{number}")
         return self._grammar.expand(weighted(self._texts.opening, rng), rng, self._frozen)
 
 

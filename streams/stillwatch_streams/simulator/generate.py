@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from random import Random
 from typing import NamedTuple
 
 from stillwatch_schemas.events import RequestEvent
 
 from stillwatch_streams.simulator import accounts as people
 from stillwatch_streams.simulator.accounts import Account, Label
+from stillwatch_streams.simulator.dice import dice
 from stillwatch_streams.simulator.exchange import Prompts, exchanges
 from stillwatch_streams.simulator.grammar import Grammar, with_additions
 from stillwatch_streams.simulator.models import ModelMix
@@ -62,13 +62,13 @@ def _events(
     scenario: Scenario, account: Account, book: AddressBook, grammar: Grammar, span: Span
 ) -> Iterator[LabelledEvent]:
     """One account's events: its streams, merged."""
-    rng = Random(account.key)  # noqa: S311 # simulated, not secret
+    rng = dice(account.key)
     who = people.person(account, book, span.start_ms, rng)
     member_of = account.member_of
     campaign = member_of if isinstance(member_of, Campaign) else None
     merged = []
     for stream in people.streams(account, who, span, rng):
-        own = Random(f"{account.key}/{stream.prefix}")  # noqa: S311 # simulated, not secret
+        own = dice(f"{account.key}/{stream.prefix}")
         prompts = Prompts(stream.profile.texts, grammar, account.group_key, account.position, own)
         attacking = campaign if stream.is_attack else None
         mix = ModelMix(scenario, stream.profile, attacking.pivot if attacking else None, span.start_ms, own)

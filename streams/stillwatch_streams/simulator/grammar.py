@@ -18,6 +18,8 @@ from typing import TypeAlias
 
 from stillwatch_schemas.errors import ConfigError
 
+from stillwatch_streams.simulator.dice import dice
+
 Draw: TypeAlias = Callable[[], float]
 """A source of uniform numbers in [0, 1)."""
 Part: TypeAlias = "str | Rule | _Capital | _Frozen | _Number"
@@ -41,7 +43,7 @@ class Frozen:
         text = self._texts.get(rule.name)
         if text is None:
             out: list[str] = []
-            rule.write(Random(f"{self._key}/{rule.name}").random, self, out)  # noqa: S311 # simulated, not secret
+            rule.write(dice(f"{self._key}/{rule.name}").random, self, out)
             text = self._texts[rule.name] = "".join(out)
         return text
 

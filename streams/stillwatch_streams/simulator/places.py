@@ -7,6 +7,7 @@ from random import Random
 from typing import NamedTuple
 
 from stillwatch_streams.simulator import catalogue
+from stillwatch_streams.simulator.dice import dice
 from stillwatch_streams.simulator.profile import Network
 
 
@@ -52,7 +53,7 @@ class AddressBook:
     """Draws accounts' addresses so that what the group shares (exits, networks, an office) is shared."""
 
     def __init__(self, network: Network, group_key: str) -> None:
-        rng = Random(f"{group_key}/network")  # noqa: S311 # simulated, not secret
+        rng = dice(f"{group_key}/network")
         self._key = group_key
         self._network = network
         self._nets = {pool: _nets(pool) for pool in network.pools}
@@ -63,7 +64,7 @@ class AddressBook:
     def addresses(self, position: int, rng: Random) -> list[Address]:
         """The addresses of the account with this number in its group."""
         if self._network.shared_by:
-            office = Random(f"{self._key}/office/{position // self._network.shared_by}")  # noqa: S311 # simulated
+            office = dice(f"{self._key}/office/{position // self._network.shared_by}")
             return [self._anywhere(office)]
         if self._exits:
             return [self._exits[int(rng.random() * len(self._exits))] for _ in range(self._network.ips)]

@@ -10,7 +10,7 @@ import csv
 import gzip
 import io
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias, cast
 
@@ -80,7 +80,8 @@ def write(
         raise SourceError(f"cannot write to {out}: {error.strerror}; check space and permissions") from error
     finally:
         for path in partial.values():
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink()
     return Summary(
         scenario=scenario.name,
         seed=seed,
