@@ -14,22 +14,26 @@ import orjson
 from stillwatch_schemas.codec import Codec
 from stillwatch_schemas.errors import ContractError
 from stillwatch_schemas.findings import Evidence, Finding
-from stillwatch_schemas.limits import MAX_VALUE_BYTES
+from stillwatch_schemas.limits import MAX_MEMBERS, MAX_VALUE_BYTES
 from stillwatch_schemas.ocsf import detection_finding
 
 
 def encode_alert(finding: Finding) -> bytes:
     """The alert's record value; where it would be too long to send, members are cut and `metadata.is_truncated` set."""
-    document = detection_finding(finding)
-    value = orjson.dumps(document)
-    whole = len(value)
-    typed = document["unmapped"]["stillwatch"]
-    while len(value) > MAX_VALUE_BYTES and typed.get("members"):
-        typed["members_total"] = max(finding.members_total, len(finding.members))
-        typed["members"] = typed["members"][: len(typed["members"]) // 2]
-        document["metadata"] |= {"is_truncated": True, "untruncated_size": whole}
-        value = orjson.dumps(document)
+    value = orjson.dumps(detection_finding(finding))
+    whole, kept = len(value), len(finding.members)
+    while kept and (kept > MAX_MEMBERS or len(value) > MAX_VALUE_BYTES):
+        kept = min(kept // 2, MAX_MEMBERS)
+        value = orjson.dumps(_truncated(finding, kept, whole))
     return value
+
+
+def _truncated(finding: Finding, kept: int, whole: int) -> dict[str, Any]:
+    total = max(finding.members_total, len(finding.members))
+    less = msgspec.structs.replace(finding, members=finding.members[:kept], members_total=total)
+    document = detection_finding(less)
+    document["metadata"] |= {"is_truncated": True, "untruncated_size": whole}
+    return document
 
 
 class _Unmapped(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from stillwatch_schemas import jsonschema
-from stillwatch_schemas.topics import ENFORCEMENT, REQUESTS, REQUESTS_DLQ, TOPICS, Topic
+from stillwatch_schemas.topics import DLQ_SUFFIX, ENFORCEMENT, REQUESTS, TOPICS, Topic
 
 ASYNCAPI_VERSION: Final = "3.0.0"
 KAFKA_BINDING: Final = "0.5.0"
@@ -22,7 +22,7 @@ _DLQ_FIELDS: Final = ("topic", "partition", "offset", "group", "delivery.count",
 
 def asyncapi(version: str) -> dict[str, Any]:
     """The document as JSON-ready dictionaries; `version` is that of the contracts package."""
-    public = [topic for topic in TOPICS if topic.schema or topic is REQUESTS_DLQ]
+    public = [topic for topic in TOPICS if topic.schema or _holds_dead_letters(topic)]
     return {
         "asyncapi": ASYNCAPI_VERSION,
         "info": {
@@ -77,13 +77,17 @@ def _message(topic: Topic) -> dict[str, Any]:
             "description": "ASCII milliseconds: the record moves the time on, its value is not read."
         }
         message["headers"] = {"type": "object", "properties": {"stillwatch-heartbeat": heartbeat}}
-    if topic is REQUESTS_DLQ:
+    if _holds_dead_letters(topic):
         message["contentType"] = "application/octet-stream"
         message["headers"] = {
             "type": "object",
             "properties": {f"__dlq.errors.{field}": _STRING for field in (*_DLQ_FIELDS, "code")},
         }
     return message
+
+
+def _holds_dead_letters(topic: Topic) -> bool:
+    return topic.name.endswith(DLQ_SUFFIX)
 
 
 def _operations(topic: Topic) -> Iterator[tuple[str, dict[str, Any]]]:

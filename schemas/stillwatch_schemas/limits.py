@@ -14,10 +14,13 @@ MAX_VALUE_BYTES = 1_048_576
 """Longest record value that is decoded at all, 1 MiB: what a broker accepts by default."""
 MAX_TEXT_CHARS = 262_144
 """Longest prompt or system prompt in characters."""
+MAX_PARAGRAPH_CHARS = 8_192
 MIN_TS_MS = 946_684_800_000
 """2000-01-01T00:00:00Z. An earlier time is a unit mistake (seconds) or a broken clock."""
 MAX_TS_MS = 4_102_444_800_000
 """2100-01-01T00:00:00Z. A later time is a unit mistake (microseconds) or a broken clock."""
+MAX_MEMBERS = 50_000
+"""Most accounts named in one record: twice the largest campaign that was made public."""
 MINHASH_VALUES = 16
 """Values of a MinHash; a sketch carries all of them or none."""
 EMBEDDING_BYTES = 32
@@ -31,7 +34,7 @@ Word = Annotated[str, Meta(max_length=64)]
 """A word out of a small vocabulary."""
 Line = Annotated[str, Meta(max_length=1_024)]
 """A line of text, such as a user agent or a reason."""
-Paragraph = Annotated[str, Meta(max_length=8_192)]
+Paragraph = Annotated[str, Meta(max_length=MAX_PARAGRAPH_CHARS)]
 """A note that a human wrote, or a statement made for one."""
 Text = Annotated[str, Meta(max_length=MAX_TEXT_CHARS)]
 """A prompt."""
@@ -71,5 +74,5 @@ Cell = Annotated[int, Meta(ge=0, le=4_095)]
 
 Ids = Annotated[tuple[Id, ...], Meta(max_length=64)]
 """A short list of ids."""
-Members = Annotated[tuple[Id, ...], Meta(max_length=10_000)]
+Members = Annotated[tuple[Id, ...], Meta(max_length=MAX_MEMBERS)]
 """A bounded list of accounts."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from stillwatch_schemas.findings import Evidence, Finding
+from stillwatch_schemas.limits import MAX_PARAGRAPH_CHARS
 from stillwatch_schemas.observables import observables, source_endpoint, user
 from stillwatch_schemas.techniques import ATLAS_VERSION, Technique, kind_of
 
@@ -162,9 +163,10 @@ def _anomaly(finding: Finding, item: Evidence) -> dict[str, Any]:
 
 
 def _sound(item: Evidence) -> Evidence:
-    """The evidence with numbers that the contract allows: a stray infinity or NaN must not lose an alert."""
+    """The evidence within the contract's limits: a stray infinity or an endless sentence must not lose an alert."""
     return msgspec.structs.replace(
         item,
+        statement=item.statement[:MAX_PARAGRAPH_CHARS],
         observed=_finite(item.observed, -_GREATEST, _GREATEST),
         baseline=_finite(item.baseline, -_GREATEST, _GREATEST),
         weight=_finite(item.weight, -_GREATEST, _GREATEST),

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
+
+DLQ_SUFFIX: Final = ".dlq"
 
 
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,15 +90,25 @@ VERDICTS = Topic(
     writers=("analyst",),
     readers=("policy agent",),
 )
-REQUESTS_DLQ = Topic(
-    name="llm.requests.v1.dlq",
-    key="as received",
-    value="the bytes as received; reason and origin in `__dlq.errors.*` headers",
-    co_partitioned=False,
-    retention_ms=30 * 86_400_000,
-    writers=("account agent",),
-    readers=("operator",),
-)
+
+
+def _dlq_of(source: Topic, *, internal: bool = False) -> Topic:
+    """Where the records of `source` go that can't be used: written by the agent that reads it."""
+    return Topic(
+        name=f"{source.name}{DLQ_SUFFIX}",
+        key="as received",
+        value="the bytes as received; reason and origin in `__dlq.errors.*` headers",
+        co_partitioned=False,
+        retention_ms=30 * 86_400_000,
+        internal=internal,
+        writers=source.readers[:1],
+        readers=("operator",),
+    )
+
+
+REQUESTS_DLQ = _dlq_of(REQUESTS)
+SIGNALS_DLQ = _dlq_of(SIGNALS, internal=True)
+ALERTS_DLQ = _dlq_of(ALERTS, internal=True)
 ACCOUNT_CHECKPOINTS = Topic(
     name="stillwatch.checkpoints.account.v1",
     key="row and slot",
@@ -131,6 +145,8 @@ TOPICS: tuple[Topic, ...] = (
     ENFORCEMENT_ACKS,
     VERDICTS,
     REQUESTS_DLQ,
+    SIGNALS_DLQ,
+    ALERTS_DLQ,
     ACCOUNT_CHECKPOINTS,
     GROUP_CHECKPOINTS,
     POLICY_CHECKPOINTS,

@@ -138,15 +138,25 @@ def test_the_same_finding_gives_the_same_bytes() -> None:
 
 
 def test_a_stray_infinity_loses_no_alert(ocsf: jsonschema_rs.Validator) -> None:
-    odd = make_evidence(observed=math.inf, baseline=math.nan, weight=-math.inf, p_value=1.0000001, percentile=-0.1)
+    odd = make_evidence(
+        statement="x" * 9_000,
+        observed=math.inf,
+        baseline=math.nan,
+        weight=-math.inf,
+        p_value=1.0000001,
+        percentile=-0.1,
+    )
     value = encode_alert(make_finding(evidence=(odd,)))
     assert faults(ocsf, orjson.loads(value)) == []
     read = decode_finding(value).evidence[0]
     assert (read.observed, read.baseline, read.weight, read.p_value, read.percentile) == (1e300, 0, -1e300, 1, 0)
 
 
-def test_members_beyond_what_a_record_holds_are_cut_and_counted(ocsf: jsonschema_rs.Validator) -> None:
-    members = tuple(f"{i:0256d}" for i in range(9_000))
+@pytest.mark.parametrize(("name", "count"), [("{:0256d}", 9_000), ("a{}", 60_000)])
+def test_members_beyond_what_a_record_holds_are_cut_and_counted(
+    ocsf: jsonschema_rs.Validator, name: str, count: int
+) -> None:
+    members = tuple(itertools.islice(map(name.format, itertools.count()), count))
     value = encode_alert(make_finding(subject_kind="campaign", members=members))
     document = orjson.loads(value)
     assert len(value) <= MAX_VALUE_BYTES
@@ -155,7 +165,12 @@ def test_members_beyond_what_a_record_holds_are_cut_and_counted(ocsf: jsonschema
     assert len(document["observables"]) == MAX_OBSERVABLES
     read = decode_finding(value)
     assert read.members == members[: len(read.members)]
-    assert read.members_total == 9_000
+    assert read.members_total == count
+
+
+def test_the_largest_public_campaign_is_not_cut() -> None:
+    finding = make_finding(subject_kind="campaign", members=tuple(f"acct_{i:08x}" for i in range(25_000)))
+    assert decode_finding(encode_alert(finding)) == finding
 
 
 @pytest.mark.parametrize("value", [None, b"", b"{}", b"[]", b'{"unmapped": {}}', b'{"unmapped": {"stillwatch": {}}}'])

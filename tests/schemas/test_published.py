@@ -111,7 +111,7 @@ def resolve(document: Any, reference: str) -> Any:
 
 def test_every_reference_in_the_asyncapi_document_leads_somewhere() -> None:
     found = list(references(DOCUMENT))
-    assert len(found) > 40
+    assert len(found) >= 2 * len(DOCUMENT["channels"]) + len(DOCUMENT["operations"])
     for reference in found:
         assert resolve(DOCUMENT, reference)
 
