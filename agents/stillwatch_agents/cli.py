@@ -8,7 +8,10 @@ import typer
 from stillwatch_schemas.errors import StillwatchError
 
 from stillwatch_agents.commands.broker import broker
+from stillwatch_agents.commands.replay import replay
 from stillwatch_agents.commands.simulate import simulate
+from stillwatch_agents.commands.topics import topics
+from stillwatch_agents.commands.worker import worker
 
 app = typer.Typer(name="stillwatch", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -19,7 +22,10 @@ def stillwatch() -> None:
 
 
 app.command()(broker)
+app.command()(replay)
 app.command()(simulate)
+app.add_typer(topics, name="topics")
+app.command()(worker)
 
 
 def main() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from stillwatch_schemas.errors import SourceError
 
@@ -17,10 +19,13 @@ __all__ = ["Chunk", "FileRecord", "KafkaSource", "Source", "TimeRange", "open_so
 LINE_SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".ndjson", ".ndjson.gz", ".ndjson.zst")
 
 
-def open_source(spec: str, between: TimeRange) -> Source:
-    """The source that a command-line argument names; SourceError where there is none such."""
+def open_source(spec: str, between: TimeRange, kafka_options: Mapping[str, Any] | None = None) -> Source:
+    """The source that a command-line argument names; SourceError where there is none such.
+
+    `kafka_options` secure the connection to a topic's broker; the address itself comes from `spec`.
+    """
     if spec.startswith("kafka://"):
-        return KafkaSource(spec, between)
+        return KafkaSource(spec, between, options=kafka_options)
     path = Path(spec)
     if not path.is_file():
         raise SourceError(f"{spec}: no such file; a SOURCE is a file or kafka://host:port/topic")

@@ -61,7 +61,7 @@ class KafkaSource:
         """Known once `chunks` or `open` has run."""
         self._between = between
         self._margin_ms = margin_ms
-        self._options = dict(options or {})
+        self._options = {**(options or {}), "bootstrap_servers": self.address.bootstrap}
         self._range: dict[TopicPartition, tuple[int, int]] = {}
 
     def open(self) -> None:
@@ -98,7 +98,6 @@ class KafkaSource:
     async def _started(self) -> AIOKafkaConsumer:
         """A consumer placed at the start of the range."""
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.address.bootstrap,
             enable_auto_commit=False,
             isolation_level="read_committed",
             fetch_max_wait_ms=POLL_MS,
@@ -132,7 +131,7 @@ class KafkaSource:
 
     async def _partition_numbers(self) -> list[int]:
         """Partitions of the topic; a consumer itself would only know them after subscribing."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.address.bootstrap, **self._options)
+        admin = AIOKafkaAdminClient(**self._options)
         await admin.start()
         try:
             (described,) = await admin.describe_topics([self.address.topic])

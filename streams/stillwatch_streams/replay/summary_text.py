@@ -1,0 +1,48 @@
+"""The summary as a person reads it at the end of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from stillwatch_streams.replay.evaluation import Evaluation
+from stillwatch_streams.replay.run import Summary
+from stillwatch_streams.replay.statistics import Share
+
+
+def summary_lines(summary: Summary, out: Path) -> Iterator[str]:
+    """A few lines: what was read, what was raised, how good it was, where it lies."""
+    state = " (interrupted: the files hold what was read)" if summary.interrupted else ""
+    yield (
+        f"{summary.events:,} events of {summary.accounts:,} accounts in {summary.seconds:.1f} s"
+        f" ({summary.events_per_s:,.0f} events/s){state}"
+    )
+    if summary.dead_letters:
+        codes = ", ".join(f"{count:,} {code}" for code, count in summary.dead_letters.items())
+        yield f"Not understood: {codes}; see {out / 'dlq.jsonl'}"
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in summary.alerts_by_kind.items()) or "none"
+    yield f"Alerts: {summary.incidents:,} incidents in {summary.alerts:,} messages ({kinds})"
+    yield f"Accounts alerted: {summary.accounts_alerted:,}"
+    if summary.evaluation is not None:
+        yield from _evaluation_lines(summary.evaluation)
+    yield f"Report: {out / 'report.html'}"
+
+
+def _evaluation_lines(found: Evaluation) -> Iterator[str]:
+    for recall in found.recall:
+        yield (
+            f"Recall at {recall.false_positive_rate:.1%} false positives: {_share(recall.pooled)},"
+            f" {recall.macro:.1%} averaged over campaigns"
+        )
+    yield f"Campaigns found: {found.campaigns_found.hits} of {found.campaigns_found.total}"
+    if found.leaked_share_median is not None and found.leaked_share_worst is not None:
+        yield f"Leaked before the first alert: median {found.leaked_share_median:.1%}, worst {found.leaked_share_worst:.1%}"
+    yield f"Benign accounts alerted: {_share(found.benign_alerted)}"
+    if found.purity.total:
+        yield f"Members of reported groups that belong: {_share(found.purity)}"
+    opened = ", ".join(f"{count} {kind}" for kind, count in found.day_one_alerts.items()) or "none"
+    yield f"Incidents opened on day 1: {opened}"
+
+
+def _share(one: Share) -> str:
+    return f"{one.hits} of {one.total} ({one.rate:.1%}, 95 % interval {one.low:.1%} to {one.high:.1%})"
