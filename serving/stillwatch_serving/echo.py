@@ -29,7 +29,9 @@ SENTENCES: Final = (
     "Write down what you expect first, then compare it with what you see.",
     "In practice the simplest variant is good enough for nearly everyone.",
 )
-_DEFAULT_TOKENS: Final = 120
+LENGTH_HEADER: Final = "x-echo-words"
+"""Says how long the answer should be: a simulation's stand-in for what a model would have had to say."""
+_LONGEST_WORDS: Final = 4_096
 _CHUNK_WORDS: Final = 8
 
 
@@ -46,7 +48,8 @@ class EchoModel:
         if not body or asked["prompt"] is None:
             problem = {"error": {"message": "The body has no user message.", "type": "invalid_request_error"}}
             return Response(msgspec.json.encode(problem), 400, media_type="application/json")
-        words = answer_words(asked["prompt"], asked["max_tokens"])
+        wanted = request.headers.get(LENGTH_HEADER, "")
+        words = answer_words(asked["prompt"], asked["max_tokens"], int(wanted) if wanted.isdigit() else None)
         usage = {"prompt_tokens": _tokens(asked["prompt"]), "completion_tokens": len(words)}
         if asked["stream"]:
             return StreamingResponse(self._chunks(words, usage), media_type="text/event-stream")
@@ -67,11 +70,11 @@ class EchoModel:
             await asyncio.sleep(words / self._words_per_second)
 
 
-def answer_words(prompt: str, max_tokens: Any) -> list[str]:
-    """The answer as a list of words: as long as asked for, within reason; equal for equal prompts."""
-    limit = max_tokens if isinstance(max_tokens, int) and max_tokens > 0 else _DEFAULT_TOKENS
+def answer_words(prompt: str, max_tokens: Any, wanted: int | None = None) -> list[str]:
+    """The answer as a list of words: as long as wanted, within `max_tokens`; equal for equal arguments."""
+    limit = max_tokens if isinstance(max_tokens, int) and max_tokens > 0 else _LONGEST_WORDS
     choice = zlib.crc32(prompt.encode("utf-8", "replace"))
-    length = min(limit, 24 + choice % 160)
+    length = min(limit, _LONGEST_WORDS, wanted if wanted is not None else 24 + choice % 160)
     words: list[str] = []
     while len(words) < length:
         choice = zlib.crc32(choice.to_bytes(4, "big"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -24,21 +25,25 @@ PREFIX = "STILLWATCH_"
 
 
 class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How to reach Kafka. Names and values are aiokafka's."""
+    """How to reach Kafka; names as in the detector's own broker section."""
 
     bootstrap: str = "127.0.0.1:9092"
     """`host:port`, several separated by commas."""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "OAUTHBEARER"] = "PLAIN"
-    sasl_plain_username: str | None = None
-    sasl_plain_password: str | None = None
-    ssl_cafile: str | None = None
-    ssl_certfile: str | None = None
-    ssl_keyfile: str | None = None
-    ssl_password: str | None = None
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "GSSAPI"] = "PLAIN"
+    sasl_username: str = ""
+    sasl_password: str = ""
+    sasl_kerberos_service_name: str = "kafka"
+    ssl_cafile: str = ""
+    """CA certificates (PEM); empty uses the system's."""
+    ssl_certfile: str = ""
+    """Client certificate (PEM) for mutual TLS."""
+    ssl_keyfile: str = ""
+    ssl_key_password: str = ""
+    ssl_check_hostname: bool = True
 
     def client_options(self, *, token_provider: Any = None) -> dict[str, Any]:
-        """Keyword arguments for any aiokafka client.
+        """Keyword arguments for any aiokafka client, by aiokafka's names.
 
         `token_provider` is an `aiokafka.abc.AbstractTokenProvider`, needed for OAUTHBEARER. Raises ConfigError when
         a certificate cannot be read.
@@ -48,29 +53,29 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             "security_protocol": self.security_protocol,
         }
         if self.security_protocol.startswith("SASL_"):
-            options |= {
-                "sasl_mechanism": self.sasl_mechanism,
-                "sasl_plain_username": self.sasl_plain_username,
-                "sasl_plain_password": self.sasl_plain_password,
-                "sasl_oauth_token_provider": token_provider,
-            }
+            options |= self._sasl_options(token_provider)
         if self.security_protocol.endswith("SSL"):
             options["ssl_context"] = self._ssl_context()
         return options
 
-    def _ssl_context(self) -> Any:
-        from aiokafka.helpers import create_ssl_context  # noqa: PLC0415  # imports ssl; not wanted on plain text
+    def _sasl_options(self, token_provider: Any) -> dict[str, Any]:
+        options: dict[str, Any] = {"sasl_mechanism": self.sasl_mechanism}
+        if self.sasl_mechanism == "OAUTHBEARER":
+            return options | {"sasl_oauth_token_provider": token_provider}
+        if self.sasl_mechanism == "GSSAPI":
+            return options | {"sasl_kerberos_service_name": self.sasl_kerberos_service_name}
+        return options | {"sasl_plain_username": self.sasl_username, "sasl_plain_password": self.sasl_password}
 
+    def _ssl_context(self) -> ssl.SSLContext:
         try:
-            return create_ssl_context(
-                cafile=self.ssl_cafile,
-                certfile=self.ssl_certfile,
-                keyfile=self.ssl_keyfile,
-                password=self.ssl_password,
-            )
+            context = ssl.create_default_context(cafile=self.ssl_cafile or None)
+            if self.ssl_certfile:
+                context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile or None, self.ssl_key_password or None)
         except OSError as error:  # ssl.SSLError is one too
-            files = ", ".join(str(f) for f in (self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile) if f)
+            files = ", ".join(file for file in (self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile) if file)
             raise ConfigError(f"broker TLS files ({files}) cannot be used: {error}") from error
+        context.check_hostname = self.ssl_check_hostname
+        return context
 
 
 def default_node() -> str:

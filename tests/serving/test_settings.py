@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from stillwatch_schemas.errors import ConfigError
 from stillwatch_serving.settings import BrokerSettings, load_settings
+from stillwatch_streams.settings import BrokerSettings as ServiceBrokerSettings
 
 
 def test_both_sections_come_from_the_environment() -> None:
@@ -45,8 +47,8 @@ def test_security_settings_reach_aiokafka_by_its_names() -> None:
         bootstrap="k:9093",
         security_protocol="SASL_SSL",
         sasl_mechanism="SCRAM-SHA-512",
-        sasl_plain_username="gateway",
-        sasl_plain_password="pw",  # noqa: S106  # a made-up one
+        sasl_username="gateway",
+        sasl_password="pw",  # noqa: S106  # a made-up one
     ).client_options()
     context = options.pop("ssl_context")
     assert context.verify_mode.name == "CERT_REQUIRED"
@@ -56,7 +58,6 @@ def test_security_settings_reach_aiokafka_by_its_names() -> None:
         "sasl_mechanism": "SCRAM-SHA-512",
         "sasl_plain_username": "gateway",
         "sasl_plain_password": "pw",
-        "sasl_oauth_token_provider": None,
     }
 
 
@@ -70,3 +71,10 @@ def test_plain_text_needs_nothing_else() -> None:
 def test_unusable_certificates_are_named() -> None:
     with pytest.raises(ConfigError, match=r"no-such\.pem"):
         BrokerSettings(security_protocol="SSL", ssl_cafile="no-such.pem").client_options()
+
+
+def test_the_detectors_environment_serves_a_node_too() -> None:
+    """One set of STILLWATCH_BROKER__ variables for both: every setting here is one there, with the same default."""
+    ours = {field.name: field.default for field in msgspec.structs.fields(BrokerSettings)}
+    theirs = {field.name: field.default for field in msgspec.structs.fields(ServiceBrokerSettings)}
+    assert ours.items() <= theirs.items()
