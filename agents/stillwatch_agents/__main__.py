@@ -1,4 +1,4 @@
-"""`python -m stillwatch_agents` is `stillwatch`."""
+"""`python -m stillwatch_agents` is the `stillwatch` command."""
 
 from stillwatch_agents.cli import main
 

@@ -62,12 +62,12 @@ class Marker(msgspec.Struct, frozen=True, kw_only=True):
     """Where reading of the source resumes."""
     generation: int = -1
     """Generation of the consumer group that wrote it, for people who read the log."""
+    dead_until: int = 0
+    """Every dead letter among the source records below this offset is in the DLQ."""
     dlq_offset: int = 0
-    """Offset in the DLQ partition up to which `dead` is complete; recovery reads the rest from the topic."""
-    dead: tuple[int, ...] = ()
-    """Source offsets at or above `next_offset` that are in the DLQ already."""
+    """Where in the DLQ partition later dead letters are found; recovery reads them."""
     poison: tuple[int, ...] = ()
-    """Those of them that must be skipped, for they kill the worker."""
+    """Source offsets at or above `next_offset` that must be skipped, for they kill the worker."""
 
     @property
     def epoch(self) -> Epoch:
@@ -89,8 +89,8 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     """What a marker carries besides the rows."""
 
     next_offset: int
+    dead_until: int = 0
     dlq_offset: int = 0
-    dead: tuple[int, ...] = ()
     poison: tuple[int, ...] = ()
 
 
@@ -157,8 +157,8 @@ class CheckpointLog:
             cuts=self._cuts | {self.term: seq},
             generation=self._generation,
             next_offset=position.next_offset,
+            dead_until=position.dead_until,
             dlq_offset=position.dlq_offset,
-            dead=position.dead,
             poison=position.poison,
         )
         return LogRecord(MARKER_PREFIX + _TERM.pack(self.term), msgspec.msgpack.encode(marker))

@@ -1,8 +1,8 @@
 """Every setting of the service, in one table of frozen structs, parsed once from a TOML file and the environment.
 
 Order: built-in default, then the file (`--config` or `STILLWATCH_CONFIG`), then `STILLWATCH_<SECTION>__<FIELD>` (for
-the policy `STILLWATCH_ENGINE__POLICY__<FIELD>`). An unknown key or a wrong value stops the program and names key, value,
-where it was written, and what is allowed.
+the policy `STILLWATCH_ENGINE__POLICY__<FIELD>`). An unknown key or a wrong value stops the program and names key,
+value, where it was written, and what is allowed.
 """
 
 from __future__ import annotations

@@ -164,11 +164,11 @@ def test_reset_forgets_the_rows_and_stays_ahead_of_them() -> None:
 
 def test_position_travels_with_the_marker() -> None:
     found = Owner(World())
-    position = Position(next_offset=7, dlq_offset=3, dead=(8, 9), poison=(9,))
+    position = Position(next_offset=7, dead_until=12, dlq_offset=3, poison=(9,))
     plan = found.log.plan(Checkpoint(rows={}, next_offset=7), position)
     marker = recover([plan.marker], generation=1).marker
     assert marker is not None
-    assert (marker.next_offset, marker.dlq_offset, marker.dead, marker.poison) == (7, 3, (8, 9), (9,))
+    assert (marker.next_offset, marker.dead_until, marker.dlq_offset, marker.poison) == (7, 12, 3, (9,))
 
 
 @pytest.mark.parametrize(

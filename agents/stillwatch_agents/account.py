@@ -1,0 +1,38 @@
+"""The account agent: request records in, alerts and signals out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from stillwatch_models.engine import AccountEngine
+from stillwatch_streams.app import WorkerApp
+from stillwatch_streams.ingest import ingest_for
+from stillwatch_streams.runner import AgentSpec
+from stillwatch_streams.settings import Settings
+from stillwatch_streams.topic_names import TopicNames
+
+
+def account_agent(app: WorkerApp) -> Any:
+    """What Faust runs. It never yields, so no record can ask for an answer."""
+
+    async def account(stream: Any) -> None:
+        async for event in stream.noack().events():
+            await app.feed(event.value)
+
+    return account
+
+
+def account_spec(settings: Settings) -> AgentSpec:
+    """One `AccountEngine` a partition of the request topic."""
+
+    def gauges(engine: AccountEngine) -> Mapping[str, int]:
+        return {"accounts": engine.table.live, **engine.counters}
+
+    return AgentSpec(
+        name="account",
+        topic=TopicNames(settings).requests,
+        make_shard=lambda partition: AccountEngine(settings.engine, partition),
+        decode=ingest_for(settings.source, has_broker_time=True).decode,
+        gauges=gauges,
+    )

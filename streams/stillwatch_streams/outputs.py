@@ -1,0 +1,88 @@
+"""What a shard wants published becomes Kafka messages: which topic, key, partition and bytes. Pure but for signing.
+
+| output | topic | key | partition |
+|---|---|---|---|
+| finding | alerts | incident uid | murmur2(subject): one subject's incidents share a policy shard |
+| contribution | signals | group | murmur2(group) |
+| pane closed | signals | `source:<n>` | every one |
+| directive | enforcement | `scope:subject` | by the key |
+| release | enforcement | `scope:subject` | by the key; null value |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+from stillwatch_models.shard import Outputs
+from stillwatch_schemas.alerts import encode_alert
+from stillwatch_schemas.codec import encode_directive, encode_signal
+from stillwatch_schemas.directives import Directive, Release
+from stillwatch_schemas.findings import Finding
+from stillwatch_schemas.signals import Contribution, Signal
+
+from stillwatch_streams.partitioning import partition_of
+from stillwatch_streams.publisher import Message
+from stillwatch_streams.topic_names import TopicNames
+
+Signer = Callable[[Directive], Directive]
+
+
+class Partitions(msgspec.Struct, frozen=True, kw_only=True):
+    """How many partitions the output topics have."""
+
+    alerts: int
+    signals: int
+    enforcement: int
+
+
+class Router:
+    """Turns outputs into messages."""
+
+    def __init__(self, names: TopicNames, partitions: Partitions, sign: Signer | None = None) -> None:
+        self._names = names
+        self._partitions = partitions
+        self._sign = sign
+
+    def messages(self, outputs: Outputs) -> list[Message]:
+        """The messages of one `process`, in the order in which they must be written."""
+        messages = [self._alert(finding) for finding in outputs.findings]
+        for signal in outputs.signals:
+            messages += self._signal(signal)
+        return messages + [self._directive(directive) for directive in outputs.directives]
+
+    def counts(self, outputs: Outputs) -> Iterator[tuple[str, int]]:
+        """How many of each kind, for the metrics."""
+        releases = sum(isinstance(directive, Release) for directive in outputs.directives)
+        yield "alert", len(outputs.findings)
+        yield "signal", len(outputs.signals)
+        yield "directive", len(outputs.directives) - releases
+        yield "release", releases
+
+    def _alert(self, finding: Finding) -> Message:
+        return Message(
+            topic=self._names.alerts,
+            key=finding.uid.encode(),
+            partition=partition_of(_key(finding.subject), self._partitions.alerts),
+            value=encode_alert(finding),
+        )
+
+    def _signal(self, signal: Signal) -> list[Message]:
+        value, topic, count = encode_signal(signal), self._names.signals, self._partitions.signals
+        if isinstance(signal, Contribution):
+            key = _key(signal.group)
+            return [Message(topic=topic, key=key, partition=partition_of(key, count), value=value)]
+        key = f"source:{signal.source}".encode()
+        return [Message(topic=topic, key=key, partition=partition, value=value) for partition in range(count)]
+
+    def _directive(self, order: Directive | Release) -> Message:
+        key = _key(order.key)
+        partition = partition_of(key, self._partitions.enforcement)
+        if isinstance(order, Release):
+            return Message(topic=self._names.enforcement, key=key, partition=partition, value=None)
+        signed = self._sign(order) if self._sign else order
+        return Message(topic=self._names.enforcement, key=key, partition=partition, value=encode_directive(signed))
+
+
+def _key(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
