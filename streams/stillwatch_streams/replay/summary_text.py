@@ -35,8 +35,9 @@ def _evaluation_lines(found: Evaluation) -> Iterator[str]:
             f" {recall.macro:.1%} averaged over campaigns"
         )
     yield f"Campaigns found: {found.campaigns_found.hits} of {found.campaigns_found.total}"
-    if found.leaked_share_median is not None and found.leaked_share_worst is not None:
-        yield f"Leaked before the first alert: median {found.leaked_share_median:.1%}, worst {found.leaked_share_worst:.1%}"
+    middle, worst = found.leaked_share_median, found.leaked_share_worst
+    if middle is not None and worst is not None:
+        yield f"Leaked before the first alert: median {middle:.1%}, worst {worst:.1%}"
     yield f"Benign accounts alerted: {_share(found.benign_alerted)}"
     if found.purity.total:
         yield f"Members of reported groups that belong: {_share(found.purity)}"

@@ -1,0 +1,34 @@
+"""Files appear whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from stillwatch_schemas.errors import ConfigError
+from stillwatch_streams.replay.folder import OutputFolder
+
+
+def test_files_take_their_names_at_the_end_and_replace_older_ones(tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "out"
+    out.mkdir(parents=True)
+    (out / "a.txt").write_text("old")
+    with OutputFolder(out) as folder:
+        folder.write("a.txt", b"new")
+        assert (out / "a.txt").read_text() == "old"
+    assert (out / "a.txt").read_text() == "new"
+    assert [path.name for path in out.iterdir()] == ["a.txt"]
+
+
+def test_a_failure_leaves_the_old_files_and_no_rubbish(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("old")
+    with pytest.raises(ZeroDivisionError), OutputFolder(tmp_path) as folder:
+        folder.write("a.txt", b"half")
+        folder.file("b.txt").write(b"%d" % (1 // 0))
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.txt": "old"}
+
+
+def test_a_file_in_the_way_is_a_config_error(tmp_path: Path) -> None:
+    (tmp_path / "out").touch()
+    with pytest.raises(ConfigError, match="--out"), OutputFolder(tmp_path / "out"):
+        pytest.fail("there is no such folder")
