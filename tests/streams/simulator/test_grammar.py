@@ -71,7 +71,7 @@ def test_harvested_prompts_hardly_repeat(rule: str) -> None:
 
 def test_templated_automation_repeats_its_frame_and_not_its_data() -> None:
     rng, owner = dice("5"), Frozen("owner")
-    texts = [shipped().expand("etl_extract", rng, owner) for _ in range(100)]
+    texts = [shipped().expand("etl_invoices", rng, owner) for _ in range(100)]
     assert len({text.split("\n", 1)[0] for text in texts}) == 1
     assert len(set(texts)) == 100
 
