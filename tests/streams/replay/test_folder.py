@@ -22,10 +22,15 @@ def test_files_take_their_names_at_the_end_and_replace_older_ones(tmp_path: Path
 
 def test_a_failure_leaves_the_old_files_and_no_rubbish(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("old")
-    with pytest.raises(ZeroDivisionError), OutputFolder(tmp_path) as folder:
+    with pytest.raises(ZeroDivisionError):
+        _fail_halfway(tmp_path)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.txt": "old"}
+
+
+def _fail_halfway(path: Path) -> None:
+    with OutputFolder(path) as folder:
         folder.write("a.txt", b"half")
         folder.file("b.txt").write(b"%d" % (1 // 0))
-    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.txt": "old"}
 
 
 def test_a_file_in_the_way_is_a_config_error(tmp_path: Path) -> None:

@@ -111,14 +111,14 @@ def test_the_same_input_gives_the_same_bytes_again(path: Path, tmp_path: Path) -
 
 
 def test_bad_lines_are_listed_and_counted(path: Path, tmp_path: Path) -> None:
-    path.write_bytes(b'{"ts":1}\n' + path.read_bytes() + b"\xff\xfe\n")
+    path.write_bytes(b"{}\n" + path.read_bytes() + b"\xff\xfe\n")
     summary = replay(job_of(path, tmp_path / "out"))
     assert summary.events == 140
     assert summary.dead_letters == {"malformed_json": 1, "missing_field": 1}
     entries = [json.loads(line) for line in (tmp_path / "out" / "dlq.jsonl").read_bytes().splitlines()]
     assert [(entry["line"], entry["code"]) for entry in entries] == [(1, "missing_field"), (142, "malformed_json")]
     assert entries[0]["source"] == str(path)
-    assert entries[0]["value"] == '{"ts":1}'
+    assert entries[0]["value"] == "{}"
 
 
 def test_a_truncated_archive_gives_complete_files_and_the_reason(tmp_path: Path) -> None:
