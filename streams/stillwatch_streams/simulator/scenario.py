@@ -14,7 +14,8 @@ from stillwatch_schemas.errors import ConfigError
 
 from stillwatch_streams.simulator import catalogue, grammar
 from stillwatch_streams.simulator.checked import convert, pick
-from stillwatch_streams.simulator.profile import Count, NotNegative, Positive, PositiveCount, Profile, Share, Strict
+from stillwatch_streams.simulator.profile import NotNegative, Positive, PositiveCount, Profile, Share, Strict
+from stillwatch_streams.simulator.toml_text import dumps
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 
@@ -164,8 +165,6 @@ def parse_scenario(text: str, *, where: str) -> Scenario:
 
 def to_toml(scenario: Scenario) -> str:
     """The resolved scenario (every default and override written out), readable by `load_scenario` again."""
-    from stillwatch_streams.simulator.toml_text import dumps  # noqa: PLC0415 # only writers need it
-
     return dumps(msgspec.to_builtins(scenario))
 
 
@@ -249,6 +248,3 @@ def _check_profile(profile: Profile, rules: grammar.Grammar, models: set[str], a
             pick(allowed, name, f"{at}.profile.{key}")
         if (needed or weights) and sum(weights.values()) <= 0:
             raise ConfigError(f"{at}.profile.{key}: the weights add up to 0; give at least one above 0")
-
-
-__all__ = ["Campaign", "Count", "Group", "Model", "Scenario", "load_scenario", "parse_scenario", "shipped", "to_toml"]
