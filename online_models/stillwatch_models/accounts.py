@@ -67,7 +67,6 @@ ROW = np.dtype(
         ("output_tokens", "i8"),  # whole life, exact
         ("asn", "i8"),
         ("taught_pane", "i8"),  # last pane in which the account taught the learners
-        ("ceiling_day", "i8"),  # last day on which the hard ceiling was passed
         ("incident_pane", "i8"),  # pane that opened the incident; 0 when there is none
         ("said_pane", "i8"),  # pane of the incident's latest message
         ("first_alert_ms", "i8"),
@@ -142,6 +141,16 @@ class AccountTable:
         if account_id is None:
             raise KeyError(slot)
         return account_id
+
+    def note_alert(self, account_id: str, ts: int) -> None:
+        """Remember the earliest alert about an account that is known."""
+        slot = self._slots.get(account_id)
+        if slot is None or not self.rows["events"][slot]:
+            return
+        known = int(self.rows["first_alert_ms"][slot])
+        if not known or ts < known:
+            self.rows["first_alert_ms"][slot] = ts
+            self.dirty.add(slot)
 
     def used(self) -> NDArray[np.intp]:
         """Slots of all accounts with folded events."""

@@ -1,8 +1,9 @@
 """The hard ceiling: an immediate rule that does not wait for a pane to close.
 
-An account that passes the ceiling inside one pane is reported with the very event that passes it, once a day. Counts
-are kept for open panes only, which are read again after a restart, so nothing of it needs a checkpoint but the day of
-the last report, which goes into the account's row when the pane closes.
+An account that passes the ceiling inside one pane is reported with the very event that passes it, once a day. Whether
+it does depends on the order of arrival and on nothing else, above all not on which panes happen to be closed already.
+Counts are kept for open panes only, whose events are read again after a restart; what a checkpoint needs are the
+reports of closed panes.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+import msgspec
 import numpy as np
 from stillwatch_schemas.events import RequestEvent
 from stillwatch_schemas.findings import Evidence, Finding
@@ -17,12 +19,18 @@ from stillwatch_schemas.findings import Evidence, Finding
 from stillwatch_models.accounts import AccountTable
 from stillwatch_models.columns import Events
 from stillwatch_models.config import EngineConfig
-from stillwatch_models.fold import Cells
 from stillwatch_models.incidents import HARD_CEILING, Header, finding
 
 MS_PER_DAY = 86_400_000
 TIER = 2
 """`high`: a plain fact, but benign batch jobs do it too."""
+
+
+class Report(msgspec.Struct, frozen=True, array_like=True):
+    """The latest report about one account."""
+
+    pane: int
+    ts: int
 
 
 class CeilingRule:
@@ -35,33 +43,33 @@ class CeilingRule:
         self._config_hash = config_hash
         self._partition = partition
         self._counts: dict[tuple[int, int], int] = {}
-        self._days: dict[int, int] = {}
+        self._reports: dict[str, Report] = {}
 
-    def check(
-        self, events: Events, requests: Sequence[RequestEvent], table: AccountTable
-    ) -> Iterator[tuple[int, Finding]]:
+    def check(self, events: Events, requests: Sequence[RequestEvent]) -> Iterator[tuple[int, Finding]]:
         """Count waiting events; yields (position in `events`, finding) where an account passes the ceiling."""
-        passed = sorted(self._passing(events))
-        for position in passed:
-            slot, pane = int(events["row"][position]), int(events["pane"][position])
-            day = pane * self.pane_ms // MS_PER_DAY
-            if self._days.get(slot, int(table.rows["ceiling_day"][slot])) != day:
-                self._days[slot] = day
-                yield position, self._finding(table, slot, pane, requests[position])
+        for position in sorted(self._passing(events)):
+            request, pane = requests[position], int(events["pane"][position])
+            known = self._reports.get(request.account_id)
+            if known is None or self._day(known.pane) != self._day(pane):
+                self._reports[request.account_id] = Report(pane, request.ts)
+                yield position, self._finding(pane, request)
 
     def _passing(self, events: Events) -> Iterator[int]:
-        cell = np.stack([events["row"], events["pane"]], axis=1)
         order = np.lexsort((np.arange(len(events)), events["pane"], events["row"]))
-        starts = np.flatnonzero(np.any(np.diff(cell[order], axis=0, prepend=-1), axis=1))
+        rows, panes = events["row"][order], events["pane"][order]
+        starts = np.flatnonzero(np.diff(rows, prepend=-1) | np.diff(panes, prepend=-1))
         counts = np.diff(np.append(starts, len(events)))
-        for start, count in zip(starts.tolist(), counts.tolist(), strict=True):
-            key = (int(events["row"][order[start]]), int(events["pane"][order[start]]))
+        keys = zip(rows[starts].tolist(), panes[starts].tolist(), strict=True)
+        for key, start, count in zip(keys, starts.tolist(), counts.tolist(), strict=True):
             before = self._counts.get(key, 0)
             self._counts[key] = before + count
             if before < self.limit <= before + count:
                 yield int(order[start + self.limit - before - 1])
 
-    def _finding(self, table: AccountTable, slot: int, pane: int, request: RequestEvent) -> Finding:
+    def _day(self, pane: int) -> int:
+        return pane * self.pane_ms // MS_PER_DAY
+
+    def _finding(self, pane: int, request: RequestEvent) -> Finding:
         header = Header(
             subject_kind="account",
             subject=request.account_id,
@@ -94,24 +102,27 @@ class CeilingRule:
             time_ms=request.ts,
             first_seen_ms=request.ts,
             last_seen_ms=request.ts,
-            exchanges=int(table.rows["events"][slot]) + self.limit,
+            exchanges=self.limit,
             asn=request.client_asn,
             org_id=request.org_id,
             api_key_id=request.api_key_id,
             shard=self._partition,
-            shard_accounts=table.live,
         )
 
-    def settle(self, table: AccountTable, cells: Cells) -> None:
-        """A pane has closed: write the day of the report into the rows of accounts that passed the ceiling."""
-        for cell in np.flatnonzero(cells.count >= self.limit).tolist():
-            slot, pane = cells.slot[cell], int(cells.pane[cell])
-            table.rows["ceiling_day"][slot] = pane * self.pane_ms // MS_PER_DAY
-            if table.rows["first_alert_ms"][slot] == 0:
-                table.rows["first_alert_ms"][slot] = cells.events["ts"][cells.start[cell] + self.limit - 1]
-
-    def forget(self, closed_before: int) -> None:
-        """Counts of closed panes are not needed any more."""
+    def settle(self, table: AccountTable, closed_before: int) -> None:
+        """Panes have closed: note first alerts in the rows, forget counts and reports that can matter no more."""
         self._counts = {key: count for key, count in self._counts.items() if key[1] >= closed_before}
-        live = {slot for slot, _ in self._counts}
-        self._days = {slot: day for slot, day in self._days.items() if slot in live}
+        for account, report in list(self._reports.items()):
+            if report.pane < closed_before:
+                table.note_alert(account, report.ts)
+            if self._day(report.pane) < self._day(closed_before) - 1:
+                del self._reports[account]
+
+    def dump(self, closed_before: int) -> bytes:
+        """Reports of closed panes; the others come again with their events."""
+        closed = {account: report for account, report in self._reports.items() if report.pane < closed_before}
+        return msgspec.json.encode(dict(sorted(closed.items())))
+
+    def load(self, data: bytes) -> None:
+        """Take over a dump."""
+        self._reports = msgspec.json.decode(data, type=dict[str, Report])

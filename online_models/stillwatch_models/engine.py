@@ -45,7 +45,7 @@ EXAMPLES = 5
 
 ACCOUNT_ROW = b"a:"
 CLOCK_ROW, FOREST_ROW = b"m:clock", b"m:forest"
-POPULATION_ROW, JOINTS_ROW = b"m:population", b"m:joints"
+POPULATION_ROW, JOINTS_ROW, CEILING_ROW = b"m:population", b"m:joints", b"m:ceiling"
 
 
 class Clock(msgspec.Struct):
@@ -57,6 +57,7 @@ class Clock(msgspec.Struct):
     max_ts: int
     closed_before: int
     epoch: int
+    known_accounts: int
     counters: dict[str, int]
 
 
@@ -77,6 +78,8 @@ class AccountEngine:
         )
         self._epoch_panes = max(1, round(config.reference_seconds / config.pane_seconds))
         self._epoch = UNSEEN
+        self._known_accounts = 0
+        """When the epoch began: the same for every message of the epoch."""
         self._open: list[Events] = []
         self._closing: Events = np.zeros(0, columns.EVENT)
         """Events of closed panes that are yet to be folded."""
@@ -135,7 +138,7 @@ class AccountEngine:
         events["row"] = self.table.slots([request.account_id for request in requests])
         self._open.append(events)
         self._open_ids.append(tuple(request.event_id for request in requests))
-        return [(int(item[at]), found) for at, found in self._ceiling.check(events, requests, self.table)]
+        return [(int(item[at]), found) for at, found in self._ceiling.check(events, requests)]
 
     def _in_order_of_cause(self, out: Outputs, immediate: list[tuple[int, Finding]], max_after: Int64s) -> None:
         """Findings in the order of the items that caused them, which no batch size changes."""
@@ -152,11 +155,13 @@ class AccountEngine:
         closed, ids = self._take_closed()
         closed_before = self.clock.closed_before
         for start, end in self._segments(closed):
+            self._closing = closed[start:]
+            self._begin_epoch(int(closed["pane"][start]) // self._epoch_panes)
             self._closing = closed[end:]
             self._close_segment(closed[start:end], ids, out)
         last = closed_before - 1
         out.signals.append(PaneClosed(source=self.partition, pane=last, pane_end_ms=(last + 1) * self.pane_ms))
-        self._ceiling.forget(closed_before)
+        self._ceiling.settle(self.table, closed_before)
         self._changed = True
 
     def _take_closed(self) -> tuple[Events, dict[int, str]]:
@@ -188,10 +193,8 @@ class AccountEngine:
             start = end
 
     def _close_segment(self, events: Events, ids: dict[int, str], out: Outputs) -> None:
-        self._begin_epoch(int(events["pane"][0]) // self._epoch_panes)
         out.signals.extend(contributions(events, self.table, self.partition, self.pane_ms, ids))
         cells = fold(self.table, events, self._half_lives)
-        self._ceiling.settle(self.table, cells)
         scored = self.scorer.score(self.table, cells)
         for cell in np.flatnonzero(scored.transition).tolist():
             out.findings.append(self._finding(cells, scored, cell, ids))
@@ -207,7 +210,7 @@ class AccountEngine:
         if self._epoch != UNSEEN:
             self.scorer.rebuild_population(self.table)
             self._evict(idle=self._capacity.idle(self.table, epoch * self._epoch_panes), flood=np.zeros(0, np.intp))
-        self._epoch = epoch
+        self._epoch, self._known_accounts = epoch, self.table.live
 
     def _evict(self, *, idle: Slots, flood: Slots) -> None:
         if not len(idle) and not len(flood):
@@ -252,7 +255,7 @@ class AccountEngine:
             first_seen_ms=int(row["first_ms"]),
             last_seen_ms=int(row["last_ts"]),
             shard=self.partition,
-            shard_accounts=self.table.live,
+            shard_accounts=self._known_accounts,
         )
 
     # -- what the outside may ask --------------------------------------------------------------------------------
@@ -304,6 +307,8 @@ class AccountEngine:
         self.scorer.forest.load(rows[FOREST_ROW])
         self.scorer.population.load(rows[POPULATION_ROW])
         self.scorer.joints.load(rows[JOINTS_ROW])
+        self._ceiling.load(rows[CEILING_ROW])
+        self._known_accounts = clock.known_accounts
         for key, row in rows.items():
             if key.startswith(ACCOUNT_ROW):
                 self.table.load(key[len(ACCOUNT_ROW) :].decode("utf-8", "surrogatepass"), row)
@@ -325,11 +330,13 @@ class AccountEngine:
             max_ts=max_ts,
             closed_before=self.clock.closed_before,
             epoch=self._epoch,
+            known_accounts=self._known_accounts,
             counters=self.counters,
         )
         return {
             CLOCK_ROW: msgspec.json.encode(clock),
             FOREST_ROW: self.scorer.forest.dump(),
             POPULATION_ROW: self.scorer.population.dump(),
+            CEILING_ROW: self._ceiling.dump(self.clock.closed_before),
             JOINTS_ROW: self.scorer.joints.dump(),
         }

@@ -96,7 +96,8 @@ class Scorer:
             self._note_scores(table, slots[some], scores[some], joint[some])
             total[some] = self._add_evidence(table, slots[some], pane[some], nats[some])
             transition[some], first_pane[some] = self._move_incidents(table, slots[some], pane[some], total[some])
-            teaches[some] = self._may_teach(table, slots[some], pane[some], total[some])
+            calm = enough[some] & (total[some] < self.threshold / 2)
+            teaches[some] = self._may_teach(table, slots[some], pane[some], calm)
         self.forest.learn(scaled[chosen][teaches])
         return Scored(
             values=values,
@@ -161,14 +162,12 @@ class Scorer:
         return transition, first_pane
 
     def _may_teach(
-        self, table: AccountTable, slots: Slots, pane: NDArray[np.int64], total: Floats
+        self, table: AccountTable, slots: Slots, pane: NDArray[np.int64], calm: NDArray[np.bool_]
     ) -> NDArray[np.bool_]:
-        """Not under suspicion, known well enough, and not heard a moment ago."""
+        """Known well enough and calm, not under suspicion, and not heard a moment ago."""
         rows = table.rows[slots]
-        calm = (rows["incident_pane"] == 0) & (total < self.threshold / 2)
-        known = rows["events"] >= self.config.min_events
         rested = (rows["taught_pane"] == 0) | (pane - rows["taught_pane"] >= self._teach_panes)
-        teaches = calm & known & rested
+        teaches = calm & rested & (rows["incident_pane"] == 0)
         table.rows["taught_pane"][slots[teaches]] = pane[teaches]
         return np.asarray(teaches)
 

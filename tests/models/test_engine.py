@@ -1,0 +1,184 @@
+"""The promises of the core: batches, crashes and other accounts change nothing; memory is bounded."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import msgspec
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from stillwatch_models.engine import AccountEngine
+from stillwatch_models.shard import Batch
+from stillwatch_schemas.errors import StateError
+from stillwatch_schemas.events import RequestEvent
+from stillwatch_schemas.signals import Contribution, PaneClosed
+from support.builders import T0, make_event
+from support.traffic import run, small_config, traffic
+
+SEEDS = st.integers(0, 10_000)
+NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
+"""A seed does not get simpler by getting smaller."""
+
+
+def contributions(signals: list[Contribution | PaneClosed]) -> list[Contribution]:
+    """Signals without the progress marks, whose number depends on the batches."""
+    return [signal for signal in signals if isinstance(signal, Contribution)]
+
+
+def random_sizes(seed: int) -> itertools.chain[int]:
+    """Endless batch sizes, small and large."""
+    rng = random.Random(seed)
+    return itertools.chain.from_iterable([rng.choice([1, 2, 7, 50, 400])] for _ in itertools.count())
+
+
+@given(seed=SEEDS, split=SEEDS)
+@settings(max_examples=12, deadline=None, phases=NO_SHRINKING)
+def test_any_split_into_batches_gives_the_same_bytes(seed: int, split: int) -> None:
+    items = traffic(seed)
+    whole, pieces = AccountEngine(small_config(), 0), AccountEngine(small_config(), 0)
+    one = run(whole, items, itertools.repeat(len(items)))
+    many = run(pieces, items, random_sizes(split))
+    assert msgspec.json.encode(one.findings) == msgspec.json.encode(many.findings)
+    assert contributions(one.signals) == contributions(many.signals)
+    assert whole.snapshot() == pieces.snapshot()
+    assert list(whole.accounts()) == list(pieces.accounts())
+
+
+@given(seed=SEEDS, cut=st.integers(1, 790))
+@settings(max_examples=12, deadline=None, phases=NO_SHRINKING)
+def test_a_crash_anywhere_changes_neither_state_nor_findings(seed: int, cut: int) -> None:
+    items = traffic(seed)
+    clean = AccountEngine(small_config(), 0)
+    expected = run(clean, items, itertools.repeat(50))
+
+    first = AccountEngine(small_config(), 0)
+    before = run(first, items[:cut], itertools.repeat(13))
+    saved = first.checkpoint()
+    assert saved is not None
+    survivor = AccountEngine(small_config(), 0)
+    offset = survivor.restore({key: row for key, row in saved.rows.items() if row is not None})
+    assert offset == saved.next_offset <= cut
+    after = run(survivor, items, itertools.repeat(31), start=offset)
+
+    assert survivor.snapshot() == clean.snapshot()
+    found = {finding.alert_uid: finding for finding in [*before.findings, *after.findings]}
+    assert found == {finding.alert_uid: finding for finding in expected.findings}
+
+
+@given(seed=SEEDS)
+@settings(max_examples=12, deadline=None, phases=NO_SHRINKING)
+def test_checkpoints_add_up_to_the_snapshot(seed: int) -> None:
+    items = traffic(seed)
+    engine = AccountEngine(small_config(max_entities=12, idle_evict_seconds=30.0), 0)
+    rows: dict[bytes, bytes] = {}
+    for start in range(0, len(items), 60):
+        run(engine, items[: start + 60], itertools.repeat(60), start=start)
+        saved = engine.checkpoint()
+        for key, row in saved.rows.items() if saved else ():
+            if row is None:
+                rows.pop(key, None)
+            else:
+                rows[key] = row
+    assert rows == engine.snapshot()
+
+
+def test_the_traffic_of_these_tests_raises_findings_of_every_activity() -> None:
+    """Otherwise the properties above would hold for an engine that says nothing."""
+    said = set()
+    for seed in range(6):
+        engine = AccountEngine(small_config(), 0)
+        out = run(engine, traffic(seed, events=1500), itertools.repeat(100))
+        said |= {(finding.kind, finding.activity) for finding in out.findings}
+    assert {("distillation", "create"), ("distillation", "update"), ("hard_ceiling", "create")} <= said
+
+
+@given(seed=SEEDS)
+@settings(max_examples=10, deadline=None, phases=NO_SHRINKING)
+def test_the_order_within_a_pane_does_not_matter(seed: int) -> None:
+    """Arrival order inside one open pane is shuffled; what the accounts look like afterwards is equal."""
+    rng = random.Random(seed)
+    events = [item for item in traffic(seed, events=300) if isinstance(item, RequestEvent)]
+    unique = list({event.event_id: event for event in events}.values())
+    inside = [msgspec.structs.replace(event, ts=T0 + event.ts % 1000) for event in unique]
+    shuffled = rng.sample(inside, len(inside))
+    snapshots = []
+    for order in (inside, shuffled):
+        engine = AccountEngine(small_config(hard_ceiling_per_minute=100_000), 0)  # the ceiling does look at arrivals
+        run(engine, order, itertools.repeat(50))
+        engine.finish()
+        snapshots.append({key: row for key, row in engine.snapshot().items() if key.startswith(b"a:")})
+    assert snapshots[0] == snapshots[1]
+
+
+@given(seed=SEEDS)
+@settings(max_examples=10, deadline=None, phases=NO_SHRINKING)
+def test_unrelated_accounts_do_not_change_an_accounts_sums(seed: int) -> None:
+    items = [item for item in traffic(seed) if isinstance(item, RequestEvent)]
+    renamed = [
+        item if item.account_id == "acct-0" else msgspec.structs.replace(item, account_id="other", output_tokens=1)
+        for item in items
+    ]
+    rows = []
+    for others in (items, renamed):
+        engine = AccountEngine(small_config(min_reference_accounts=1000), 0)
+        run(engine, others, itertools.repeat(40))
+        engine.finish()
+        slot = engine.table.slots(["acct-0"])[0]
+        rows.append(
+            {name: engine.table.rows[name][slot].tobytes() for name in ("sums", "hours", "registers", "events")}
+        )
+    assert rows[0] == rows[1]
+
+
+def test_repeated_event_ids_of_a_pane_count_once() -> None:
+    engine = AccountEngine(small_config(), 0)
+    run(engine, [make_event()] * 5, itertools.repeat(2))
+    engine.finish()
+    assert [row.events for row in engine.accounts()] == [1]
+    assert engine.counters["repeated"] == 4
+
+
+def test_a_late_event_is_folded_and_counted() -> None:
+    engine = AccountEngine(small_config(), 0)
+    late = make_event(event_id="late", ts=T0 - 60_000)
+    run(engine, [make_event(), make_event(event_id="ev-2", ts=T0 + 30_000), late], itertools.repeat(1))
+    engine.finish()
+    assert engine.counters["late"] == 1
+    assert [row.events for row in engine.accounts()] == [3]
+
+
+def test_a_flood_of_account_names_forgets_itself_first() -> None:
+    config = small_config(max_entities=20)
+    engine = AccountEngine(config, 0)
+    regulars = [make_event(event_id=f"r{i}", account_id=f"regular-{i % 10}", ts=T0 + 100 * i) for i in range(100)]
+    flood = [make_event(event_id=f"f{i}", account_id=f"flood-{i}", ts=T0 + 20_000 + 10 * i) for i in range(2_000)]
+    run(engine, [*regulars, *flood], itertools.repeat(64))
+    engine.finish()
+    known = {row.account_id for row in engine.accounts()}
+    assert {f"regular-{i}" for i in range(10)} <= known
+    assert len(known) <= config.max_entities
+    assert engine.counters["evicted_flood"] == 2_000 - (len(known) - 10)
+    assert len(engine.table.rows) < 2_000  # slots were used again
+
+
+def test_the_hard_ceiling_speaks_with_the_event_that_passes_it_and_once_a_day() -> None:
+    engine = AccountEngine(small_config(), 0)  # 480 a minute are 8 in a pane of 1 s
+    events = [make_event(event_id=f"e{i}", ts=T0 + i) for i in range(20)]
+    quiet = engine.process(Batch(items=list(events[:7]), offsets=list(range(7)), next_offset=7))
+    loud = engine.process(Batch(items=list(events[7:]), offsets=list(range(7, 20)), next_offset=20))
+    assert quiet.findings == []
+    assert [finding.kind for finding in loud.findings] == ["hard_ceiling"]
+    assert loud.findings[0].evidence[0].event_ids == ("e7",)
+    again = [make_event(event_id=f"g{i}", ts=T0 + 60_000 + i) for i in range(20)]
+    assert run(engine, again, itertools.repeat(20)).findings == []
+
+
+def test_a_snapshot_of_another_version_is_refused_with_a_way_out() -> None:
+    engine = AccountEngine(small_config(), 3)
+    run(engine, [make_event()], itertools.repeat(1))
+    rows = engine.snapshot()
+    rows[b"m:clock"] = rows[b"m:clock"].replace(b'"version":1', b'"version":99')
+    with pytest.raises(StateError, match=r"partition 3 has state version 99.*--reset-state"):
+        AccountEngine(small_config(), 3).restore(rows)

@@ -1,0 +1,106 @@
+"""Small, seeded request traffic for the engines: people, machines, late and repeated events, heartbeats."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from stillwatch_models.config import EngineConfig
+from stillwatch_models.engine import AccountEngine
+from stillwatch_models.shard import Batch, Outputs
+from stillwatch_schemas.events import Heartbeat, RequestEvent, Sketch
+from support.builders import T0, make_event
+
+Item = RequestEvent | Heartbeat
+
+
+def small_config(**overrides: Any) -> EngineConfig:
+    """An engine that lives fast: everything that takes hours takes seconds."""
+    fields: dict[str, Any] = {
+        "pane_seconds": 1.0,
+        "lateness_seconds": 2.0,
+        "evidence_block_seconds": 5.0,
+        "reference_seconds": 20.0,
+        "teach_seconds": 3.0,
+        "refresh_seconds": 30.0,
+        "min_reference_accounts": 5,
+        "min_events": 3,
+        "budget_per_10k_account_days": 5_000.0,
+        "hard_ceiling_per_minute": 480,
+        "group_window_seconds": 5.0,
+        "group_history_windows": 5,
+    }
+    return EngineConfig(**(fields | overrides))
+
+
+def traffic(seed: int, events: int = 800, accounts: int = 30) -> list[Item]:
+    """One partition's items in arrival order: mostly in time order, some late, some repeated, a few heartbeats."""
+    rng = random.Random(seed)
+    now = T0
+    items: list[Item] = []
+    for number in range(events):
+        now += rng.choice([0, 1, 5, 60, 200, 400, 900])
+        if rng.random() < 0.01:
+            now += 15_000  # a silence
+        if rng.random() < 0.02:
+            items.append(Heartbeat(ts=now))
+        items.append(_event(rng, number, now, accounts))
+        if rng.random() < 0.03:
+            items.append(rng.choice([item for item in items[-5:] if isinstance(item, RequestEvent)]))
+        if rng.random() < 0.02:
+            items.extend(_burst(rng, number, now))
+    return items
+
+
+def _event(rng: random.Random, number: int, now: int, accounts: int) -> RequestEvent:
+    who = min(int(rng.expovariate(0.15)), accounts - 1)
+    machine = who % 3 == 0
+    late = rng.choice([0, 0, 0, 0, 700, 5_000])
+    return make_event(
+        event_id=f"e{number}",
+        ts=now - late,
+        account_id=f"acct-{who}",
+        conversation_id=f"c{number}" if machine else f"c-{who}",
+        turn=0 if machine else rng.randrange(4),
+        client_asn=64500 + who % 4,
+        prompt=None,
+        sketch=_sketch(rng, who, machine=machine),
+        output_tokens=rng.randrange(1_000),
+        finish_reason=rng.choice(["stop", "length"]),
+        status=rng.choice([200, 200, 200, 429]),
+    )
+
+
+def _sketch(rng: random.Random, who: int, *, machine: bool) -> Sketch:
+    topic = rng.randrange(4096) if machine else who * 7 % 4096
+    return Sketch(
+        chars=rng.randrange(2_000),
+        words=rng.randrange(300),
+        text_hash=rng.randrange(1, 2**52) if machine else who + 1,
+        template=rng.randrange(1, 2**20) if machine else who + 1,
+        cells=(topic, (topic * 3 + 1) % 4096),
+        embedding=rng.randbytes(32),
+        elicitation=rng.random() if machine else 0.0,
+    )
+
+
+def _burst(rng: random.Random, number: int, now: int) -> Iterator[RequestEvent]:
+    who = rng.randrange(3)
+    for shot in range(rng.randrange(4, 14)):
+        yield make_event(event_id=f"b{number}-{shot}", ts=now, account_id=f"burst-{who}", prompt=None)
+
+
+def run(engine: AccountEngine, items: Sequence[Item], sizes: Iterator[int], start: int = 0) -> Outputs:
+    """Feed items from offset `start` on, in batches of the given sizes; everything that came out."""
+    out = Outputs(findings=[], signals=[], directives=[])
+    position = start
+    while position < len(items):
+        end = min(len(items), position + next(sizes))
+        step = engine.process(
+            Batch(items=list(items[position:end]), offsets=list(range(position, end)), next_offset=end)
+        )
+        out.findings.extend(step.findings)
+        out.signals.extend(step.signals)
+        position = end
+    return out
