@@ -8,6 +8,7 @@ import typer
 from stillwatch_schemas.errors import StillwatchError
 
 from stillwatch_agents.commands.broker import broker
+from stillwatch_agents.commands.demo import demo
 from stillwatch_agents.commands.replay import replay
 from stillwatch_agents.commands.simulate import simulate
 from stillwatch_agents.commands.topics import topics
@@ -22,6 +23,7 @@ def stillwatch() -> None:
 
 
 app.command()(broker)
+app.command()(demo)
 app.command()(replay)
 app.command()(simulate)
 app.add_typer(topics, name="topics")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from faust.types import TP
+from stillwatch_schemas.errors import BrokerError
 
 from stillwatch_streams.kafka_options import faust_broker_urls, faust_credentials
 from stillwatch_streams.logs import get_logger
@@ -93,6 +94,10 @@ class WorkerApp(FetchApp):
         try:
             await self.close_partitions()  # of a rebalance that was overtaken by this one
             await self._recover_assigned()
+        except asyncio.CancelledError:
+            if not self.should_stop:
+                self.on_failure(BrokerError("Recovery was cancelled from inside a client library."))
+            raise
         except Exception as error:  # noqa: BLE001 - as above
             self.on_failure(error)
 

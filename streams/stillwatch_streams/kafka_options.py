@@ -6,7 +6,6 @@ import importlib
 import ssl
 from typing import Any
 
-import faust
 from stillwatch_schemas.errors import ConfigError
 
 from stillwatch_streams.settings import BrokerSettings
@@ -33,6 +32,8 @@ def faust_broker_urls(broker: BrokerSettings) -> list[str]:
 
 def faust_credentials(broker: BrokerSettings) -> Any:
     """The same security as a Faust credentials object; None for plain text."""
+    import faust  # noqa: PLC0415 - takes a second, which commands that only look at topics needn't wait for
+
     context = ssl_context(broker) if "SSL" in broker.security_protocol else None
     if broker.security_protocol == "PLAINTEXT":
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -30,7 +31,18 @@ async def partition_reader(options: dict[str, Any], topic: str, partition: int, 
         consumer.seek(place, offset)
         yield consumer
     finally:
+        await _stop(consumer)
+
+
+async def _stop(consumer: Any) -> None:
+    """Stop; aiokafka cancels itself where it is stopped while it still connects, which must not cancel us."""
+    try:
         await consumer.stop()
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        await consumer._client.close()  # noqa: SLF001 - what `stop` had left to do
 
 
 async def read_until(consumer: Any, topic: str, partition: int, end: int) -> AsyncIterator[list[Any]]:
