@@ -19,13 +19,14 @@ from stillwatch_schemas.findings import Finding
 
 from stillwatch_streams.ingest import DeadLetter, Ingest
 from stillwatch_streams.pipeline import Engines, Pipeline, Sink
-from stillwatch_streams.replay.evaluation import AccountResult, Evaluation, Truth, evaluate
+from stillwatch_streams.replay.evaluation import AccountResult, Truth, evaluate
 from stillwatch_streams.replay.folder import OutputFolder
 from stillwatch_streams.replay.labels import Label
 from stillwatch_streams.replay.reader import Reader
 from stillwatch_streams.replay.report import Story, report_html
 from stillwatch_streams.replay.results import Results
 from stillwatch_streams.replay.stopping import StopFlag
+from stillwatch_streams.replay.summary import Summary
 from stillwatch_streams.replay.tables import account_results, accounts_csv, campaigns_csv
 from stillwatch_streams.sources import Chunk, KafkaSource, Source, TimeRange
 
@@ -46,36 +47,6 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, Label] | None = None
     attack_events: dict[str, str] | None = None
     """Campaign by event id; without it every event of a distilling account counts as an attack exchange."""
-
-
-class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """`summary.json`."""
-
-    events: int
-    seconds: float
-    """Reading, detecting and writing alerts; without evaluation and report."""
-    events_per_s: float
-    cpu_seconds: float
-    alerts: int
-    """Alert messages."""
-    incidents: int
-    """Alerts that opened an incident."""
-    alerts_by_kind: dict[str, int]
-    directives: dict[str, int]
-    accounts: int
-    accounts_alerted: int
-    dead_letters: dict[str, int]
-    """By code."""
-    first_ts: int | None
-    last_ts: int | None
-    partitions: int
-    sources: list[str]
-    config_hash: str
-    config: EngineConfig
-    interrupted: bool
-    error: str | None
-    """Why reading stopped early, if it did."""
-    evaluation: Evaluation | None = None
 
 
 def standard_engines(config: EngineConfig, partitions: int) -> Engines:

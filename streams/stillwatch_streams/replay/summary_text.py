@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stillwatch_streams.replay.evaluation import Evaluation
-from stillwatch_streams.replay.run import Summary
 from stillwatch_streams.replay.statistics import Share
+from stillwatch_streams.replay.summary import Summary
 
 
 def summary_lines(summary: Summary, out: Path) -> Iterator[str]:

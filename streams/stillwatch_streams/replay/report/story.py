@@ -1,25 +1,19 @@
-"""The report: one self-contained page."""
+"""What the report tells of."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import msgspec
 
 from stillwatch_streams.replay.evaluation import AccountResult
 from stillwatch_streams.replay.labels import Label
 from stillwatch_streams.replay.results import Note
+from stillwatch_streams.replay.summary import Summary
 
 
 class Story(msgspec.Struct, frozen=True):
-    """What the report tells of."""
+    """A finished run: its summary, accounts by falling score, alert messages, and labels (empty without)."""
 
-    summary: Any
+    summary: Summary
     accounts: list[AccountResult]
     notes: list[Note]
     labels: dict[str, Label]
-
-
-def report_html(story: Story) -> bytes:
-    """The page."""
-    return f"<!doctype html><title>{len(story.accounts)}</title>".encode()

@@ -1,0 +1,301 @@
+"""The charts, as Vega-Lite specifications drawn to SVG here and now: the page needs no script and no network."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import vl_convert
+
+from stillwatch_streams.replay.evaluation import CampaignResult, RecallAt, score_of
+from stillwatch_streams.replay.labels import Label
+from stillwatch_streams.replay.report.story import Story
+from stillwatch_streams.replay.statistics import Share
+
+BENIGN, DISTILL, INK, MUTED, GRID = "#3b6ea8", "#c8502d", "#1f2933", "#6b7785", "#e4e8ec"
+KINDS = {"account": "#3b6ea8", "campaign": "#c8502d", "asn": "#d9a13b", "net": "#7a9e5f", "template": "#8d6ab0"}
+OTHER_KIND = "#8a94a0"
+WIDTH, WIDE, HEIGHT = 470, 1000, 210
+BINS = 40
+BUCKETS = 56
+"""About as many bars as a week has three-hour spans."""
+
+SCORE: dict[str, Any] = {
+    "type": "quantitative",
+    "scale": {"type": "symlog"},
+    "axis": {"grid": False, "values": [-100, -10, -1, 0, 1, 3, 10, 30, 100, 300, 1_000, 10_000]},
+    "title": "score",
+}
+"""The score axis; symlog, because a few scores lie far above all others."""
+
+THEME: dict[str, Any] = {
+    "font": "Inter, Segoe UI, Helvetica, Arial, sans-serif",
+    "background": "transparent",
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": MUTED,
+        "titleColor": MUTED,
+        "titleFontWeight": "normal",
+        "gridColor": GRID,
+        "domainColor": GRID,
+        "tickColor": GRID,
+        "labelFontSize": 11,
+        "titleFontSize": 11,
+    },
+    "legend": {"labelColor": INK, "title": None, "orient": "top", "labelFontSize": 11, "symbolType": "square"},
+}
+
+
+def drawn(spec: dict[str, Any]) -> str:
+    """The SVG of a specification; size and theme are the report's unless given."""
+    whole = {"$schema": "https://vega.github.io/schema/vega-lite/v6.json", "width": WIDTH, "height": HEIGHT}
+    svg: str = vl_convert.vegalite_to_svg(whole | spec | {"config": THEME})
+    return svg
+
+
+def incidents_over_time(story: Story) -> str | None:
+    """Incidents opened, by kind of subject; None where there were none."""
+    opened = [note for note in story.notes if note.activity == "create"]
+    start, end = story.summary.first_ts, story.summary.last_ts
+    if not opened or start is None or end is None:
+        return None
+    step = max(60_000, math.ceil((end - start + 1) / BUCKETS / 60_000) * 60_000)
+    counts = Counter(((note.time_ms - start) // step, note.subject_kind) for note in opened)
+    kinds = sorted({note.subject_kind for note in opened}, key=lambda kind: (kind not in KINDS, kind))
+    last = max(end, *(start + (at + 1) * step for at, _ in counts))
+    return drawn(
+        {
+            "width": WIDE,
+            "height": 150,
+            "data": {"values": [row | _bucket(start, step, row["at"]) for row in _stacked(counts, kinds)]},
+            "mark": {"type": "rect", "stroke": "white", "strokeWidth": 0.5},
+            "encoding": {
+                "x": _time_axis("from", [start, last]),
+                "x2": {"field": "to"},
+                "y": {
+                    "field": "bottom",
+                    "type": "quantitative",
+                    "axis": {"tickMinStep": 1},
+                    "title": "incidents opened",
+                },
+                "y2": {"field": "top"},
+                "color": _colours("kind", {kind: KINDS.get(kind, OTHER_KIND) for kind in kinds}),
+            },
+        }
+    )
+
+
+def _stacked(counts: Counter[tuple[int, str]], kinds: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Bars on top of one another within each bucket."""
+    heights: Counter[int] = Counter()
+    for at, kind in sorted(counts, key=lambda place: (place[0], kinds.index(place[1]))):
+        bottom = heights[at]
+        heights[at] += counts[at, kind]
+        yield {"at": at, "kind": kind, "bottom": bottom, "top": heights[at]}
+
+
+def _bucket(start: int, step: int, at: int) -> dict[str, int]:
+    return {"from": start + at * step, "to": start + (at + 1) * step}
+
+
+def _time_axis(field: str, span: Sequence[int]) -> dict[str, Any]:
+    axis = {"format": "%-d %b %H:%M", "labelOverlap": True, "grid": False}
+    scale = {"type": "utc", "domain": list(span)}
+    return {"field": field, "type": "temporal", "scale": scale, "axis": axis, "title": "event time (UTC)"}
+
+
+def _colours(field: str, colours: dict[str, str]) -> dict[str, Any]:
+    return {
+        "field": field,
+        "type": "nominal",
+        "scale": {"domain": list(colours), "range": list(colours.values())},
+        "legend": {} if len(colours) > 1 else None,
+    }
+
+
+def score_distribution(story: Story) -> str:
+    """Share of accounts by score, of benign and distilling ones where labels tell them apart; both axes compressed."""
+    scores = [(_side(story.labels.get(one.account_id)), one.score) for one in story.accounts]
+    places = [(side, math.copysign(math.log1p(abs(score)), score)) for side, score in scores if math.isfinite(score)]
+    low, high = min((at for _, at in places), default=0.0), max((at for _, at in places), default=1.0)
+    width = (high - low) / BINS or 1.0
+    totals = Counter(side for side, _ in places)
+    counts = Counter((side, min(BINS - 1, int((at - low) / width))) for side, at in places)
+    rows = [
+        {
+            "from": _unpacked(low + at * width),
+            "to": _unpacked(low + (at + 1) * width),
+            "side": side,
+            "share": count / totals[side],
+            "zero": 0,
+        }
+        for (side, at), count in sorted(counts.items())
+    ]
+    share = {
+        "field": "share",
+        "type": "quantitative",
+        "scale": {"type": "sqrt"},
+        "axis": {"format": ".1~%", "values": [0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1]},
+        "title": "share of accounts",
+    }
+    bars = {
+        "data": {"values": rows},
+        "mark": {"type": "rect", "opacity": 0.55},
+        "encoding": {
+            "x": SCORE
+            | {"field": "from", "axis": {"grid": False, "values": [-10, -1, 0, 1, 3, 10, 30, 100, 300, 1000]}},
+            "x2": {"field": "to"},
+            "y": share,
+            "y2": {"field": "zero"},
+            "color": _colours("side", {side: colour for side, colour in _SIDES.items() if totals[side]}),
+        },
+    }
+    return drawn({"layer": [bars, *_threshold_rules(story)]})
+
+
+def _unpacked(place: float) -> float:
+    return math.copysign(math.expm1(abs(place)), place)
+
+
+_SIDES = {"benign": BENIGN, "distilling": DISTILL, "accounts": OTHER_KIND}
+
+
+def _side(label: Label | None) -> str:
+    if label is None:
+        return "accounts"
+    return "distilling" if label.distill else "benign"
+
+
+def _threshold_rules(story: Story) -> list[dict[str, Any]]:
+    found = story.summary.evaluation
+    rows = [
+        {"score": one.threshold, "text": f"{one.false_positive_rate:.1%} of benign above"}
+        for one in (found.recall if found else ())
+        if one.threshold is not None
+    ]
+    x = SCORE | {"field": "score"}
+    rule = {"type": "rule", "strokeDash": [4, 3], "color": MUTED}
+    text = {"type": "text", "align": "right", "baseline": "top", "dx": -4, "fontSize": 10, "color": MUTED}
+    return [
+        {"data": {"values": rows}, "mark": rule, "encoding": {"x": x}},
+        *(
+            {
+                "data": {"values": [row]},
+                "mark": text | {"y": 2 + 13 * at},
+                "encoding": {"x": x, "text": {"field": "text"}},
+            }
+            for at, row in enumerate(rows)
+        ),
+    ]
+
+
+def recall_curve(story: Story, recall: Iterable[RecallAt]) -> str:
+    """Recall against the false-positive rate that a threshold allows, on a logarithmic axis."""
+    results = {one.account_id: one for one in story.accounts}
+    benign = sorted(
+        (score_of(results, name) for name, label in story.labels.items() if not label.distill), reverse=True
+    )
+    distill = sorted((score_of(results, name) for name, label in story.labels.items() if label.distill), reverse=True)
+    rows = []
+    above = 0
+    for at, score in enumerate(benign):
+        while above < len(distill) and distill[above] > score:
+            above += 1
+        rows.append({"rate": max(at, 0.5) / len(benign), "recall": above / max(1, len(distill))})
+    dots = [{"rate": one.false_positive_rate, "recall": one.pooled.rate} for one in recall]
+    x = {
+        "field": "rate",
+        "type": "quantitative",
+        "scale": {"type": "log", "domain": [0.5 / max(1, len(benign)), 1]},
+        "axis": {"format": "~%", "values": [0.0001, 0.001, 0.01, 0.1, 1], "grid": True},
+        "title": "benign accounts above the threshold",
+    }
+    y = {
+        "field": "recall",
+        "type": "quantitative",
+        "scale": {"domain": [0, 1]},
+        "axis": {"format": "%"},
+        "title": "distilling accounts above it",
+    }
+    return drawn(
+        {
+            "layer": [
+                {
+                    "data": {"values": _thinned(rows)},
+                    "mark": {"type": "line", "interpolate": "step-after", "color": DISTILL, "strokeWidth": 2},
+                    "encoding": {"x": x, "y": y},
+                },
+                {
+                    "data": {"values": dots},
+                    "mark": {"type": "point", "filled": True, "size": 60, "color": INK, "opacity": 1},
+                    "encoding": {"x": x, "y": y},
+                },
+            ]
+        }
+    )
+
+
+def _thinned(rows: list[dict[str, float]]) -> list[dict[str, float]]:
+    """Only the points where the recall changes, and the last."""
+    return [row for at, row in enumerate(rows) if at in (0, len(rows) - 1) or row["recall"] != rows[at - 1]["recall"]]
+
+
+def leak_by_campaign(campaigns: Sequence[CampaignResult]) -> str:
+    """Share of each campaign's exchanges that went by before anything was said."""
+    rows = [
+        {
+            "campaign": f"{one.campaign_id} · {one.family}" if one.family else one.campaign_id,
+            "share": one.leaked_share,
+            "text": f"{one.leaked:,} of {one.exchanges:,}" + ("" if one.first_alert_ts else ", never alerted"),
+        }
+        for one in campaigns
+    ]
+    y = {"field": "campaign", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 190}}
+    x = {
+        "field": "share",
+        "type": "quantitative",
+        "scale": {"domain": [0, 1.45]},
+        "axis": {"format": "%", "values": [0, 0.25, 0.5, 0.75, 1]},
+        "title": "leaked before the first alert",
+    }
+    return drawn(
+        {
+            "height": {"step": 22},
+            "width": WIDTH - 130,
+            "data": {"values": rows},
+            "layer": [
+                {"mark": {"type": "bar", "color": DISTILL, "height": 13}, "encoding": {"x": x, "y": y}},
+                {
+                    "mark": {"type": "text", "align": "left", "dx": 4, "fontSize": 11, "color": INK},
+                    "encoding": {"x": x, "y": y, "text": {"field": "text"}},
+                },
+            ],
+        }
+    )
+
+
+def benign_by_archetype(shares: dict[str, Share]) -> str:
+    """Benign accounts alerted, by archetype, with 95 % intervals."""
+    rows = [
+        {"archetype": name, "rate": one.rate, "low": one.low, "high": one.high, "text": f"{one.hits} of {one.total:,}"}
+        for name, one in sorted(shares.items(), key=lambda item: -item[1].rate)
+    ]
+    y = {"field": "archetype", "type": "nominal", "sort": None, "title": None}
+    x = {"field": "rate", "type": "quantitative", "axis": {"format": "~%"}, "title": "benign accounts alerted"}
+    interval = {"x": x | {"field": "low"}, "x2": {"field": "high"}, "y": y}
+    dot = {"type": "point", "filled": True, "size": 55, "color": BENIGN, "opacity": 1}
+    text = {"type": "text", "align": "left", "dx": 5, "fontSize": 10, "color": MUTED}
+    return drawn(
+        {
+            "height": {"step": 20},
+            "width": WIDTH - 110,
+            "data": {"values": rows},
+            "layer": [
+                {"mark": {"type": "rule", "color": MUTED}, "encoding": interval},
+                {"mark": dot, "encoding": {"x": x, "y": y}},
+                {"mark": text, "encoding": {"x": x | {"field": "high"}, "y": y, "text": {"field": "text"}}},
+            ],
+        }
+    )

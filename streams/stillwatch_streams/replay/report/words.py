@@ -1,0 +1,34 @@
+"""Numbers and times as the report writes them."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from stillwatch_streams.replay.statistics import Share
+from stillwatch_streams.replay.summary import Summary
+
+TENTH = 0.1
+
+
+def per_cent(rate: float) -> str:
+    """A rate with as many digits as it deserves."""
+    digits = 1 if rate == 0 or rate >= TENTH else 2
+    return f"{rate:.{digits}%}"
+
+
+def share(one: Share) -> str:
+    """Hits, total and interval."""
+    return f"{one.hits:,} of {one.total:,} (95 %: {per_cent(one.low)} to {per_cent(one.high)})"
+
+
+def time_of(ts: int | None) -> str:
+    """An event time in UTC, to the second; empty for none."""
+    return "" if ts is None else dt.datetime.fromtimestamp(ts / 1_000, tz=dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def span(summary: Summary) -> str:
+    """From when to when the events reach."""
+    if summary.first_ts is None or summary.last_ts is None:
+        return "no events"
+    days = (summary.last_ts - summary.first_ts) / 86_400_000
+    return f"{time_of(summary.first_ts)} to {time_of(summary.last_ts)} UTC ({days:.1f} days)"
