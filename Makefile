@@ -24,7 +24,7 @@ export UV_PYTHON_DOWNLOADS := never
 # An activated environment of something else must not become ours.
 unexport VIRTUAL_ENV PYTHONPATH
 
-.PHONY: help demo test check lint format types imports docs-check lock lock-check kafka kafka-run wheels venv clean
+.PHONY: help demo test check lint format types imports docs-check lock lock-check kafka kafka-run bench wheels venv clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -61,6 +61,9 @@ kafka: .venv/.installed  ## fetch Apache Kafka's jars with Maven; says so when i
 
 kafka-run: kafka  ## run one Apache Kafka node until Ctrl-C       make kafka-run ARGS="--port 9092"
 	@PYTHONPATH=tests $(BIN)/python -m support.kafka_node $(ARGS)
+
+bench: .venv/.installed  ## the measurements behind the figures in docs/, one script after another
+	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
 
 wheels: $(UV)  ## build the three wheels into dist/
 	@$(UV) build --all-packages --wheel --out-dir dist --clear
