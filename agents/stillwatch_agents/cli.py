@@ -9,6 +9,8 @@ from stillwatch_schemas.errors import StillwatchError
 
 from stillwatch_agents.commands.broker import broker
 from stillwatch_agents.commands.demo import demo
+from stillwatch_agents.commands.dlq import dlq
+from stillwatch_agents.commands.doctor import doctor
 from stillwatch_agents.commands.replay import replay
 from stillwatch_agents.commands.simulate import simulate
 from stillwatch_agents.commands.topics import topics
@@ -28,6 +30,8 @@ app.command()(replay)
 app.command()(simulate)
 app.add_typer(topics, name="topics")
 app.command()(worker)
+app.add_typer(dlq, name="dlq")
+app.command()(doctor)
 
 
 def main() -> None:

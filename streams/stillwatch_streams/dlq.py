@@ -19,6 +19,8 @@ from stillwatch_streams.topic_reader import partition_reader, read_to_end
 POISON = "poison"
 """Code of a record that ended the worker twice; it is skipped for good."""
 PREFIX = "__dlq.errors."
+STEERING = (PREFIX, "Faust-")
+"""Headers that a sender must not choose: ours, and those by which Faust workers are steered."""
 NULL_HEADER = PREFIX + "null"
 """The record had neither key nor value."""
 KEPT_BYTES = 500_000
@@ -49,7 +51,7 @@ def letter_message(letter: DeadLetter, *, dlq: str, source: str, partition: int,
         "field": letter.field or "",
     }
     headers = [(PREFIX + name, text.encode("utf-8", "replace")) for name, text in facts.items()]
-    kept = [(name, bytes(value or b"")) for name, value in record.headers if not name.startswith(PREFIX)]
+    kept = [(name, bytes(value or b"")) for name, value in record.headers if not name.startswith(STEERING)]
     if record.key is None and record.value is None:  # a record with neither can't be written
         return Message(topic=dlq, partition=to, value=b"", headers=((NULL_HEADER, b"1"), *headers, *kept))
     return Message(topic=dlq, partition=to, key=record.key, value=record.value, headers=(*headers, *kept))
@@ -127,6 +129,14 @@ class DeadLetterBox:
 def poison_letter(record: Record, error: str) -> DeadLetter:
     """The dead letter of a record that ended the worker twice."""
     return DeadLetter(POISON, f"processing this record ended the worker twice: {error}", None, record)
+
+
+def redrive_message(record: Record, origin: Origin) -> Message:
+    """The dead letter as it first came: to its own topic, with its own key, bytes and headers."""
+    headers = tuple((name, bytes(value)) for name, value in record.headers if not name.startswith(PREFIX))
+    empty = any(name == NULL_HEADER for name, _ in record.headers)
+    value = b"" if empty else record.value  # neither key nor value can't be written again
+    return Message(topic=origin.topic, key=record.key, value=value, headers=headers)
 
 
 def _shortened(message: Message) -> Message:
