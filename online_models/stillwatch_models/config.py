@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -15,19 +15,23 @@ Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 class PolicyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How findings become directives. Shadow by default: nothing is enforced until an operator says so."""
 
-    mode: str = "shadow"
+    mode: Literal["shadow", "enforce"] = "shadow"
     """`shadow` (directives are published, serving only counts them) or `enforce`."""
     directive_ttl_seconds: PositiveInt = 4 * 3_600
+    """Every directive expires after this time unless the incident goes on."""
     max_account_share: Share = 0.02
     """Blast radius: at most this share of the accounts seen may be under any action other than observe."""
     suspend_needs_human: bool = True
+    """The policy never suspends by itself; the hardest throttle takes its place."""
 
 
 class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that can change a result. Two runs with equal configuration and input give equal bytes."""
 
     pane_seconds: Positive = 10.0
+    """Length of an event-time pane: accounts are scored when one closes."""
     lateness_seconds: Annotated[float, msgspec.Meta(ge=0)] = 30.0
+    """How late an event may be and still be folded into its own pane."""
     max_entities: PositiveInt = 1_000_000
     """Accounts kept per partition; beyond it the newest one-event accounts go first, counted."""
     idle_evict_seconds: Positive = 14 * 86_400.0
@@ -52,6 +56,7 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     group_history_windows: PositiveInt = 144
     """Windows of a group's past before a surge may be reported."""
     seed: int = 7
+    """Seed of the Half-Space Trees' splits."""
     policy: PolicyConfig = PolicyConfig()
 
     def hash(self) -> str:

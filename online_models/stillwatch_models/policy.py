@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
-from stillwatch_schemas.directives import Action, Directive, Mode, Params, Release, Scope
+from stillwatch_schemas.directives import Action, Directive, Params, Release, Scope
 from stillwatch_schemas.findings import Finding, Tier
 
 from stillwatch_models.config import EngineConfig
@@ -143,7 +143,7 @@ class PolicyEngine:
             subject=found.subject,
             action=response[0],
             params=response[1],
-            mode=self._mode,
+            mode=self.config.mode,
             issued_at=found.time_ms,
             not_before=found.time_ms,
             expires_at=found.time_ms + self.config.directive_ttl_seconds * 1000,
@@ -151,10 +151,6 @@ class PolicyEngine:
             reason=reason,
             issued_by=ISSUER,
         )
-
-    @property
-    def _mode(self) -> Mode:
-        return "enforce" if self.config.mode == "enforce" else "shadow"
 
     def _live(self, key: str, now_ms: int) -> Directive | None:
         directive = self._active.get(key)

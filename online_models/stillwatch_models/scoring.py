@@ -143,6 +143,8 @@ class Scorer:
         """Open, raise or close incidents; returns what happened and the pane that opened each incident."""
         rows = table.rows[slots]
         was_open = rows["incident_pane"] != 0
+        if not was_open.any() and not (total >= self.threshold).any():
+            return np.zeros(len(slots), np.int64), np.zeros(len(slots), np.int64)  # nearly always
         tier = sum((total >= factor * self.threshold).astype(np.int64) for _, factor in TIERS)
         stale = was_open & (tier > 0) & (pane - rows["said_pane"] >= self._refresh_panes)
         transition = np.select(

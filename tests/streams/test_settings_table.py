@@ -1,0 +1,21 @@
+"""docs/configuration.md is what the settings say."""
+
+from __future__ import annotations
+
+from stillwatch_streams import settings_table
+from stillwatch_streams.settings import Settings
+
+
+def test_the_page_has_not_drifted() -> None:
+    assert settings_table.main(["--check"]) == 0
+
+
+def test_every_setting_stands_on_the_page_with_a_meaning_or_a_plain_name() -> None:
+    page = settings_table.page()
+    for section in Settings.__struct_fields__:
+        for name in getattr(Settings(), section).__struct_fields__:
+            assert f"| `{name}` |" in page or f"## `[{section}.{name}]`" in page
+
+
+def test_secrets_have_no_value_on_the_page() -> None:
+    assert "| `sasl_password` | empty, secret |" in settings_table.page()
