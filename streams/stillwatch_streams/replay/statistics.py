@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import msgspec
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 CONFIDENCE = 0.95
 
@@ -26,8 +26,8 @@ def share(hits: int, total: int) -> Share:
     if total == 0:
         return Share(0, 0, 0.0, 0.0, 1.0)
     tail = (1 - CONFIDENCE) / 2
-    low = 0.0 if hits == 0 else float(beta.ppf(tail, hits, total - hits + 1))
-    high = 1.0 if hits == total else float(beta.ppf(1 - tail, hits + 1, total - hits))
+    low = 0.0 if hits == 0 else float(betaincinv(hits, total - hits + 1, tail))
+    high = 1.0 if hits == total else float(betaincinv(hits + 1, total - hits, 1 - tail))
     return Share(hits, total, hits / total, low, high)
 
 
