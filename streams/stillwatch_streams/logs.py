@@ -45,8 +45,9 @@ def configure_logs(settings: LoggingSettings) -> None:
 def _renderers(choice: str) -> list[Any]:
     console = choice == "console" or (choice == "auto" and sys.stderr.isatty())
     if console:
-        return [structlog.dev.ConsoleRenderer()]
-    return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    without_locals = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)  # they may hold secrets and texts
+    return [structlog.processors.ExceptionRenderer(without_locals), structlog.processors.JSONRenderer()]
 
 
 def get_logger(name: str) -> Any:

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from aiokafka.errors import KafkaError
 from stillwatch_schemas.directives import Directive
-from stillwatch_schemas.errors import BrokerError, ConfigError, StateError
+from stillwatch_schemas.errors import BrokerError, ConfigError, StateError, StillwatchError
 from stillwatch_schemas.signing import load_private_key, sign
 
 from stillwatch_streams import readiness
@@ -169,7 +169,8 @@ class WorkerProcess:
         if isinstance(error, RecordFailure):
             note = self.notes.add(error)
             log.error("record_failed", where=str(error), deaths=note.deaths, error=note.error)
-        log.error("worker_failed", exc_info=error)
+        expected = isinstance(error, StillwatchError)  # its sentence says all; a traceback would bury it
+        log.error("worker_failed", error=str(error) or repr(error), exc_info=None if expected else error)
         sys.stderr.flush()
         os._exit(exit_code(error))
 

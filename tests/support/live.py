@@ -92,9 +92,9 @@ class Live:
             assert time.monotonic() < deadline, f"offsets {offsets}, wanted {wanted.next_offsets}\n{self.log_tail()}"
             await asyncio.sleep(0.3)
 
-    def log_tail(self) -> str:
+    def log_tail(self, length: int = 4_000) -> str:
         """The end of the workers' log, for failures."""
-        return self.log.read_text()[-4000:] if self.log.exists() else "no log"
+        return self.log.read_text()[-length:] if self.log.exists() else "no log"
 
 
 class CleanRun:
