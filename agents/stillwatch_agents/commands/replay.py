@@ -71,7 +71,9 @@ def replay(
     """
     settings = _settings(config, form)
     between = parse_range(start or None, end or None)
-    opened = [open_source(spec, between, client_options(settings.broker)) for spec in sources]
+    skew_ms = round(settings.source.allowed_skew_seconds * 1_000)
+    options = client_options(settings.broker)
+    opened = [open_source(spec, between, kafka_options=options, margin_ms=skew_ms) for spec in sources]
     job = Job(
         sources=opened,
         ingest=ingest_for(settings.source, has_broker_time=isinstance(opened[0], KafkaSource)),

@@ -19,13 +19,16 @@ __all__ = ["Chunk", "FileRecord", "KafkaSource", "Source", "TimeRange", "open_so
 LINE_SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".ndjson", ".ndjson.gz", ".ndjson.zst")
 
 
-def open_source(spec: str, between: TimeRange, kafka_options: Mapping[str, Any] | None = None) -> Source:
+def open_source(
+    spec: str, between: TimeRange, *, kafka_options: Mapping[str, Any] | None = None, margin_ms: int = 600_000
+) -> Source:
     """The source that a command-line argument names; SourceError where there is none such.
 
-    `kafka_options` secure the connection to a topic's broker; the address itself comes from `spec`.
+    `kafka_options` secure the connection to a topic's broker; the address itself comes from `spec`. `margin_ms` is how
+    far an event's time may lie from the broker's.
     """
     if spec.startswith("kafka://"):
-        return KafkaSource(spec, between, options=kafka_options)
+        return KafkaSource(spec, between, margin_ms=margin_ms, options=kafka_options)
     path = Path(spec)
     if not path.is_file():
         raise SourceError(f"{spec}: no such file; a SOURCE is a file or kafka://host:port/topic")
