@@ -15,6 +15,7 @@ partitions' messages interleave. Contributions are set, not added: a redelivered
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 
 import msgspec
@@ -38,6 +39,9 @@ LONGEST_SILENCE = 1_008
 """Empty windows learned at most when a group comes back: a week."""
 MEMBERS = 64
 EXAMPLES = 5
+
+COUNTED = re.compile(r"asn:\d{1,10}")
+"""Groups that are counted; a newer account agent may already send other kinds, which are passed over."""
 
 GROUP_ROW, CLOCK_ROW = b"g:", b"m:clock"
 
@@ -91,7 +95,7 @@ class GroupEngine:
         for item, offset in zip(batch.items, batch.offsets, strict=True):
             if isinstance(item, PaneClosed):
                 self._progress[item.source] = max(self._progress.get(item.source, UNSEEN), item.pane)
-            elif item.pane > self._closed_pane:
+            elif item.pane > self._closed_pane and COUNTED.fullmatch(item.group):
                 self._waiting.setdefault(item.pane, {})[item.group, item.source] = (offset, item)
         self._next_offset = max(self._next_offset, batch.next_offset)
         return self._close(min(self._progress.values()))
@@ -140,18 +144,22 @@ class GroupEngine:
             out.findings.append(self._finding(group, state, "create", pane))
 
     def _finish_windows(self, window: int, out: Outputs) -> None:
-        """Learn the windows that have ended; a surge does not teach the baseline it is measured against."""
-        for group in sorted(group for group in self._touched if self._groups[group].window < window):
-            state = self._groups[group]
-            surges = self._nats(state) >= LEAST_NATS
-            if not surges:
-                self._learn(state, state.arrivals)
-            self._settle_incident(group, state, surges, out)
-            state.window += 1
-            state.arrivals, state.events, state.members, state.examples = 0, 0, [], []
-            self._dirty.add(group)
-            if not state.incident_pane:
-                self._touched.discard(group)
+        """End every window before `window`, the earliest first, so that one long step equals many short ones."""
+        while behind := sorted((self._groups[g].window, g) for g in self._touched if self._groups[g].window < window):
+            for group in (group for at, group in behind if at == behind[0][0]):
+                self._finish_window(group, self._groups[group], out)
+
+    def _finish_window(self, group: str, state: GroupState, out: Outputs) -> None:
+        """Learn a window that has ended; a surge does not teach the baseline it is measured against."""
+        surges = self._nats(state) >= LEAST_NATS
+        if not surges:
+            self._learn(state, state.arrivals)
+        self._settle_incident(group, state, surges, out)
+        state.window += 1
+        state.arrivals, state.events, state.members, state.examples = 0, 0, [], []
+        self._dirty.add(group)
+        if not state.incident_pane:
+            self._touched.discard(group)
 
     def _settle_incident(self, group: str, state: GroupState, surges: bool, out: Outputs) -> None:
         if not state.incident_pane:

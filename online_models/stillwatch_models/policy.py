@@ -6,13 +6,14 @@ Rules, in the order in which they are applied:
 3. `suspend` needs a human unless the configuration says otherwise: the hardest throttle takes its place.
 4. Blast radius: when the share of a shard's accounts under an action other than `observe` has reached the cap, the new
    directive only observes, and says so.
-5. A live directive is replaced by a stronger one, or by one of the same strength when half its life is over; it is
-   never weakened before it expires.
+5. A live directive is replaced by a stronger one (a stronger action, or a throttle to fewer requests), or by one of the
+   same strength when half its life is over; it is never weakened before it expires.
 6. Every directive expires; when it has, the tombstone is written.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import msgspec
@@ -109,7 +110,8 @@ class PolicyEngine:
         if found.activity == "close":
             return self._release(key, found) if live else None
         action, params, reason = self._response(found, key)
-        if live is not None and not _replaces(action, found.time_ms, live, self.config.directive_ttl_seconds):
+        ttl_ms = self.config.directive_ttl_seconds * 1000
+        if live is not None and not _replaces((action, params), found.time_ms, live, ttl_ms):
             return None
         directive = self._directive(scope, found, (action, params), reason, live)
         self._active[key] = directive
@@ -122,13 +124,16 @@ class PolicyEngine:
         if action == "suspend" and self.config.suspend_needs_human:
             action, params = HARD_THROTTLE
             reason += "; suspension awaits a human"
-        if action != "observe" and self._cap_reached(key):
+        if action != "observe" and self._cap_reached(key, found.time_ms):
             self.withheld += 1
             return (*OBSERVE, f"{reason}; {action} withheld: blast-radius cap of {self.config.max_account_share:.1%}")
         return action, params, reason
 
-    def _cap_reached(self, key: str) -> bool:
-        acting = sum(other != key and live.action != "observe" for other, live in self._active.items())
+    def _cap_reached(self, key: str, now_ms: int) -> bool:
+        acting = sum(
+            other != key and live.action != "observe" and live.expires_at > now_ms
+            for other, live in self._active.items()
+        )
         return acting + 1 > max(1.0, self.config.max_account_share * sum(self._accounts.values()))
 
     def _directive(
@@ -209,7 +214,13 @@ def scope_of(found: Finding) -> Scope | None:
     return scopes.get(found.subject_kind)
 
 
-def _replaces(action: Action, now_ms: int, live: Directive, ttl_seconds: int) -> bool:
-    stronger = STRENGTH[action] - STRENGTH[live.action]
-    half_over = live.expires_at - now_ms <= ttl_seconds * 1000 / 2
-    return stronger > 0 or (stronger == 0 and half_over)
+def strength(response: Response) -> tuple[int, float]:
+    """Orders responses: by action, then by how few requests a minute a throttle leaves."""
+    action, params = response
+    return STRENGTH[action], -math.inf if params.rpm is None else -params.rpm
+
+
+def _replaces(response: Response, now_ms: int, live: Directive, ttl_ms: int) -> bool:
+    new, old = strength(response), strength((live.action, live.params))
+    half_over = live.expires_at - now_ms <= ttl_ms / 2
+    return new > old or (new == old and half_over)
