@@ -80,6 +80,7 @@ class Emitter:
         self._acks: deque[Ack] = deque(maxlen=ACKS_HELD)
         self._unconfirmed: list[_Record] = []
         self._last_sent_ms: dict[int, int] = {}
+        self._began_ms = now_ms()
         self._wake = asyncio.Event()
         self.connected = False
         self.counts: Counter[Count] = Counter()
@@ -227,7 +228,7 @@ class Emitter:
         silent = [
             partition
             for partition in sorted(await producer.partitions_for(self._topic))
-            if now_ms - self._last_sent_ms.get(partition, 0) >= self._heartbeat_ms
+            if now_ms - self._last_sent_ms.get(partition, self._began_ms) >= self._heartbeat_ms
         ]
         beats = [_Record(self._topic, None, b"", acknowledges=False, partition=p, headers=(header,)) for p in silent]
         await self._send(producer, beats)

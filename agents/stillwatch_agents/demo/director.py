@@ -24,6 +24,8 @@ from stillwatch_agents.demo.watch import follow_metrics, follow_topics
 from stillwatch_agents.demo.world import World, engine_config
 
 REDRAW_SECONDS = 0.25
+HEAD_START_MS = 3_000
+"""What the back-fill may take: live events must not pile up behind it and arrive as one burst."""
 HINT = (
     "Ctrl-C ends it. On a real Kafka: stillwatch demo --bootstrap host:9092 (own topics, deleted at the end); "
     "the service itself: STILLWATCH_BROKER__BOOTSTRAP=host:9092 stillwatch topics create && stillwatch worker"
@@ -87,11 +89,10 @@ class _Demo:
 
     async def _perform(self, stack: Stack, preparing: asyncio.Task[int]) -> None:
         async with Traffic(stack, self._state, self._seconds) as traffic:
-            await preparing
-            live_from_ms = _now_ms()
+            await asyncio.gather(preparing, stack.ready(stack.gateway_url), stack.ready(stack.worker_url))
+            live_from_ms = _now_ms() + HEAD_START_MS
             self._enter("back-filling a day of history")
             await traffic.backfill(self._world.history(live_from_ms))
-            await asyncio.gather(stack.ready(stack.gateway_url), stack.ready(stack.worker_url))
             self._state.live_at = self._seconds()
             self._enter("live")
             await traffic.play(self._world.live(live_from_ms), _now_ms)
@@ -108,7 +109,7 @@ class _Demo:
         if not self._options.screen:
             while True:
                 await asyncio.sleep(REDRAW_SECONDS)
-                if not self._options.quiet and self._state.live_at is not None:
+                if not self._options.quiet:
                     self._lines.status(self._state)
         with Live(console=self._console, screen=True, auto_refresh=False) as live:
             while True:

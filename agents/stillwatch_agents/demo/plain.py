@@ -37,7 +37,7 @@ class PlainLines:
     def status(self, state: DemoState) -> None:
         """Every ten seconds, how things stand."""
         at = self._seconds()
-        if at - self._status_at < STATUS_EVERY_SECONDS:
+        if state.live_at is None or at - max(self._status_at, state.live_at) < STATUS_EVERY_SECONDS:
             return
         self._status_at = at
         answers = "; ".join(
@@ -45,4 +45,5 @@ class PlainLines:
             for traffic in state.traffic.values()
             if traffic.statuses
         )
-        self.say(f"{state.events_per_second():.0f} events/s, {state.processed:,} processed, lag {state.lag}; {answers}")
+        rate = f"{state.events_per_second():.0f} events/s, {state.processed:,} processed, lag {state.lag}"
+        self.say(f"{rate}; answers: {answers}")

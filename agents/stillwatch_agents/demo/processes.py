@@ -13,6 +13,7 @@ from stillwatch_schemas.errors import StillwatchError
 from stillwatch_streams import tied
 
 STOP_SECONDS = 15.0
+SHOWN_LINES, SHOWN_CHARS = 3, 600
 
 
 class Children:
@@ -41,8 +42,11 @@ class Children:
         """Raise StillwatchError naming a program that has ended by itself, with the end of its log."""
         for name, process in self._running.items():
             if process.poll() is not None:
-                lines = self._log(name).read_text(errors="replace").strip().splitlines()[-5:]
-                raise StillwatchError(f"the {name} ended with exit code {process.returncode}: " + " | ".join(lines))
+                text = self._log(name).read_text(errors="replace").strip()
+                tail = "\n".join(line[:SHOWN_CHARS] for line in text.splitlines()[-SHOWN_LINES:])
+                raise StillwatchError(
+                    f"the {name} ended with exit code {process.returncode}; its log ends with\n{tail}"
+                )
 
     def stop(self) -> None:
         """Ask all to end, the last started first; insist after a while."""

@@ -53,9 +53,9 @@ class Stack:
         """Create the topics and start the programs; they may not be ready yet."""
         async with admin_client(self.options) as admin:
             await create_topics(admin, self.settings)
-        self.children.start(
-            "worker", ["-m", "stillwatch_agents", "worker", "--config", str(_config(self._folder))], self._env
-        )
+        # Unsupervised: the demo watches the worker itself, and a supervisor would load every library once more.
+        worker = ["-m", "stillwatch_agents", "worker", "--unsupervised", "--config", str(_config(self._folder))]
+        self.children.start("worker", worker, self._env)
         self.children.start("gateway", self._gateway_command(), self._env | self._gateway_env())
 
     async def ready(self, url: str) -> None:
@@ -85,7 +85,8 @@ class Stack:
             "STILLWATCH_SERVING__REQUESTS_TOPIC": self.names.requests,
             "STILLWATCH_SERVING__ENFORCEMENT_TOPIC": self.names.enforcement,
             "STILLWATCH_SERVING__ACKS_TOPIC": f"{prefix}llm.enforcement.acks.v1",
-            "STILLWATCH_SERVING__HEARTBEAT_SECONDS": "1",
+            # An idle gateway's heartbeats would make the history late before it is written, and live traffic is dense.
+            "STILLWATCH_SERVING__HEARTBEAT_SECONDS": "3600",
         }
 
 

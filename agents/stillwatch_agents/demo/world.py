@@ -71,6 +71,7 @@ def engine_config(speed: float) -> EngineConfig:
         evidence_block_seconds=lapsed(300.0),
         reference_seconds=lapsed(1_800.0),
         teach_seconds=lapsed(600.0),
+        hard_ceiling_per_minute=round(3_000 * speed),
         group_window_seconds=max(2.0, lapsed(600.0)),
         refresh_seconds=60.0,
         policy=PolicyConfig(mode="enforce", directive_ttl_seconds=600, max_account_share=0.1),
