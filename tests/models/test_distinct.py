@@ -1,0 +1,56 @@
+"""HyperLogLog counts within its error, whatever the order, and keeps owners apart."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from stillwatch_models import distinct
+
+
+def counted(values: np.ndarray, owner: np.ndarray | None = None, owners: int = 1) -> np.ndarray:
+    registers = np.zeros((owners, distinct.REGISTERS), np.uint8)
+    distinct.observe(registers, np.zeros(len(values), np.intp) if owner is None else owner, values)
+    return registers
+
+
+@pytest.mark.parametrize(("n", "error"), [(1, 0.03), (5, 0.15), (30, 0.25), (300, 0.4), (5_000, 0.4), (200_000, 0.4)])
+def test_the_estimate_is_near(n: int, error: float) -> None:
+    """Three standard errors of 13 %; hashes are fixed, so this does not flicker."""
+    for start in (0, 10**9, 2**51):
+        estimate = distinct.estimate(counted(np.arange(start, start + n)))[0]
+        assert abs(estimate / n - 1) <= error
+
+
+def test_the_mean_error_is_small() -> None:
+    estimates = [distinct.estimate(counted(np.arange(k * 10_000, k * 10_000 + 1_000)))[0] for k in range(60)]
+    assert abs(np.mean(estimates) / 1_000 - 1) < 0.05
+    assert np.std(estimates) / 1_000 < 0.2
+
+
+def test_nothing_counts_nothing() -> None:
+    assert distinct.estimate(np.zeros((2, distinct.REGISTERS), np.uint8)).tolist() == [0.0, 0.0]
+
+
+def test_repeats_and_order_do_not_matter() -> None:
+    values = np.random.default_rng(1).integers(0, 2**52, 500)
+    once = counted(values)
+    again = counted(np.concatenate([values[::-1], values]))
+    assert (once == again).all()
+
+
+def test_adding_never_lowers_an_estimate() -> None:
+    registers, last = counted(np.arange(0)), -1.0
+    for start in range(0, 2_000, 50):
+        distinct.observe(registers, np.zeros(50, np.intp), np.arange(start, start + 50))
+        registers_before = registers.copy()
+        assert (registers >= registers_before).all()
+        assert distinct.estimate(registers)[0] >= 0.9 * last  # the two formulas meet with a small step
+        last = distinct.estimate(registers)[0]
+
+
+def test_owners_are_kept_apart() -> None:
+    values, owner = np.arange(60), np.repeat([0, 2], [10, 50])
+    estimates = distinct.estimate(counted(values, owner, owners=3))
+    assert estimates[1] == 0.0
+    assert estimates[0] < 15
+    assert estimates[2] > 30
