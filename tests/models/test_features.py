@@ -1,0 +1,153 @@
+"""The features table: well formed, finite and sane for any traffic, and right where the answer is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from stillwatch_models import columns, features
+from stillwatch_models.accounts import HOURS, ROW, AccountTable, Rows
+from stillwatch_models.features import FEATURES, INDEX
+from stillwatch_models.fold import HalfLives, fold, in_order
+from stillwatch_schemas.events import RequestEvent, Sketch
+from support.builders import T0, make_event
+from support.traffic import traffic
+
+LIVES = HalfLives(fast=360.0, slow=60_480.0)
+DAY = 86_400
+NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
+
+
+def rows_of(items: Sequence[RequestEvent]) -> Rows:
+    """The rows of all accounts, by id."""
+    table = AccountTable()
+    events = columns.build(items, list(range(len(items))))
+    events["pane"] = events["ts"] // 10_000
+    events["row"] = table.slots([item.account_id for item in items])
+    fold(table, in_order(events, table.rows["key"]), LIVES)
+    return table.rows[sorted(table.used(), key=lambda slot: table.account(int(slot)))]
+
+
+def feature(name: str, rows: Rows) -> float:
+    return float(features.matrix(rows)[0, INDEX[name]])
+
+
+def asks(times: Sequence[float], **fields: object) -> list[RequestEvent]:
+    """One account's requests at these seconds."""
+    return [make_event(event_id=f"e{n}", ts=T0 + int(s * 1000), **fields) for n, s in enumerate(times)]
+
+
+def texts(times: Sequence[float], distinct: int, **fields: object) -> list[RequestEvent]:
+    """Requests that go through `distinct` texts, each with its own skeleton and topics, again and again."""
+    return [
+        make_event(
+            event_id=f"e{n}",
+            ts=T0 + int(s * 1000),
+            prompt=None,
+            conversation_id=f"c{n}",
+            sketch=Sketch(
+                text_hash=1 + n % distinct,
+                template=1 + n % distinct,
+                cells=tuple((4 * (n % distinct) + k) % 4096 for k in range(4)),
+            ),
+            **fields,
+        )
+        for n, s in enumerate(times)
+    ]
+
+
+def test_the_table_is_well_formed() -> None:
+    assert len(INDEX) == len(FEATURES)
+    for row in FEATURES:
+        assert row.low < row.high
+        assert all((row.name, row.unit, row.meaning, row.horizon))
+
+
+@given(seed=st.integers(0, 10_000), stretch=st.sampled_from([1, 40, 3_000]))
+@settings(max_examples=15, deadline=None, phases=NO_SHRINKING)
+def test_every_feature_is_finite_and_sane(seed: int, stretch: int) -> None:
+    """Also for traffic that is stretched over months."""
+    items = [i for i in traffic(seed, 300) if isinstance(i, RequestEvent)]
+    rows = rows_of(
+        [
+            make_event(**({f: getattr(i, f) for f in i.__struct_fields__} | {"ts": T0 + (i.ts - T0) * stretch}))
+            for i in items
+        ]
+    )
+    values = features.matrix(rows)
+    assert np.isfinite(values).all()
+    scaled = features.scaled(values)
+    assert ((scaled >= 0) & (scaled <= 1)).all()
+    for row in FEATURES:
+        if row.unit in {"share", "0 to 1", "probability"}:
+            assert (values[:, INDEX[row.name]] >= 0).all(), row.name
+            assert (values[:, INDEX[row.name]] <= 1).all(), row.name
+    assert (values[:, INDEX["coverage_exponent"]] <= 1.6).all()
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=10, deadline=None, phases=NO_SHRINKING)
+def test_a_row_does_not_depend_on_its_neighbours(seed: int) -> None:
+    rows = rows_of([i for i in traffic(seed, 200) if isinstance(i, RequestEvent)])
+    whole = features.matrix(rows)
+    assert (whole == np.concatenate([features.matrix(rows[i : i + 1]) for i in range(len(rows))])).all()
+
+
+def test_an_empty_row_has_finite_features() -> None:
+    assert np.isfinite(features.matrix(np.zeros(3, ROW))).all()
+
+
+def test_scaling_clips_to_the_range_of_the_table() -> None:
+    low, high = (np.array([[getattr(f, side) for f in FEATURES]]) for side in ("low", "high"))
+    assert (features.scaled(low - 5) == 0).all()
+    assert (features.scaled(high + 5) == 1).all()
+    assert features.scaled((low + high) / 2) == pytest.approx(0.5)
+
+
+def test_volume_is_per_day() -> None:
+    assert feature("events_per_day", rows_of(asks(range(0, 2 * DAY, 1_000)))) == pytest.approx(86.4, rel=0.02)
+
+
+def test_an_account_that_speeds_up_surges() -> None:
+    steady = list(range(0, 3 * DAY, 1_800))
+    assert feature("own_surge", rows_of(asks(steady))) == pytest.approx(0.0, abs=0.6)
+    assert feature("own_surge", rows_of(asks([*steady, *range(3 * DAY, 3 * DAY + 3_600, 5)]))) > 4
+
+
+def test_rhythm_tells_a_loop_from_a_person() -> None:
+    rng = np.random.default_rng(1)
+    loop = rows_of(asks(np.cumsum(rng.normal(6.0, 1.0, 300).clip(1)).tolist()))
+    person = rows_of(asks(np.cumsum(rng.lognormal(4.0, 1.8, 300).clip(1, 1_700)).tolist()))
+    assert feature("gap_cv", loop) < 0.3 < 0.9 < feature("gap_cv", person)  # noqa: PLR0133 - bounds between the two
+    assert feature("gap_spread", loop) < 1.0
+    assert feature("gap_spread", person) > 1.5
+
+
+def test_a_few_gaps_are_not_yet_a_rhythm() -> None:
+    assert feature("gap_spread", rows_of(asks([0, 6, 12, 18]))) > 2
+
+
+def test_hours_tell_round_the_clock_from_an_evening() -> None:
+    around, evening = range(0, 2 * DAY, 600), range(18 * 3_600, 19 * 3_600, 60)
+    assert feature("hour_entropy", rows_of(asks(around))) == pytest.approx(1.0, abs=0.02)
+    assert feature("hour_entropy", rows_of(asks(evening))) < 0.05
+    assert (rows_of(asks(around))["hours"] > 0).sum() == HOURS
+
+
+def test_template_mass_is_the_chance_that_two_prompts_share_a_skeleton() -> None:
+    times = range(0, 2_000, 10)
+    assert feature("template_mass", rows_of(texts(times, 1))) == pytest.approx(1.0, abs=0.01)
+    assert feature("template_mass", rows_of(texts(times, 2))) == pytest.approx(0.5, abs=0.05)
+    assert feature("template_mass", rows_of(texts(times, 200))) < 0.03
+
+
+def test_freshness_and_growth_fall_when_texts_return() -> None:
+    times = range(0, 4_000, 10)
+    fresh, stale = rows_of(texts(times, 400)), rows_of(texts(times, 20))
+    assert feature("freshness", fresh) > 0.8
+    assert feature("freshness", stale) < 0.15
+    assert feature("coverage_exponent", fresh) > 0.85 > feature("coverage_exponent", stale)
+    assert feature("coverage", fresh) == pytest.approx(np.log2(1_600), abs=0.5)

@@ -1,0 +1,112 @@
+"""Folding: exact sums, fading between panes, gaps inside sessions, and no influence of how the work is cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from stillwatch_models import columns
+from stillwatch_models.accounts import SUM_INDEX, AccountTable
+from stillwatch_models.columns import Events
+from stillwatch_models.fold import FIXED, HalfLives, fold, in_order, rounds
+from stillwatch_schemas.events import RequestEvent
+from support.builders import T0, make_event, make_sketch
+from support.traffic import traffic
+
+PANE_MS = 10_000
+LIVES = HalfLives(fast=360.0, slow=60_480.0)
+NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
+
+
+def waiting(table: AccountTable, items: Sequence[RequestEvent]) -> Events:
+    """Columns of events in their own panes, in the order in which they are folded."""
+    events = columns.build(items, list(range(len(items))))
+    events["pane"] = events["ts"] // PANE_MS
+    events["row"] = table.slots([item.account_id for item in items])
+    return in_order(events, table.rows["key"])
+
+
+def folded(items: Sequence[RequestEvent], lives: HalfLives = LIVES) -> AccountTable:
+    table = AccountTable()
+    fold(table, waiting(table, items), lives)
+    return table
+
+
+def at(*seconds: float, **fields: object) -> list[RequestEvent]:
+    """One account's events at these times."""
+    return [make_event(event_id=f"e{s}", ts=T0 + int(1000 * s), **fields) for s in seconds]
+
+
+def sums(table: AccountTable, name: str) -> float:
+    return float(table.rows["sums"][0, SUM_INDEX[name]])
+
+
+def test_sums_are_exact() -> None:
+    items = at(1, 2, 3, output_tokens=100, finish_reason="length", sketch=make_sketch(elicitation=1.0))
+    table = folded(items)
+    assert (sums(table, "events"), sums(table, "output_tokens"), sums(table, "rides_limit")) == (3, 300, 3)
+    assert (sums(table, "texts"), sums(table, "elicitation")) == (3, 765)
+    row = table.rows[0]
+    assert (row["events"], row["output_tokens"], row["first_ms"], row["last_ts"]) == (3, 300, T0 + 1000, T0 + 3000)
+    assert row["hours"].tolist() == [3.0] + [0.0] * 23
+    assert row["embedding"].tolist() == [3 * i for i in range(32)]
+    assert table.live == 1
+    assert table.dirty == {0}
+
+
+def test_the_past_fades_by_half_in_a_half_life() -> None:
+    table = folded(at(0, 600, sketch=make_sketch()), HalfLives(fast=30.0, slow=60.0))
+    assert sums(table, "events") == 1.5
+    assert table.rows[0]["fast_events"] == 1.25
+    assert table.rows[0]["events"] == 2  # a whole life does not fade
+    assert table.rows[0]["hours"][0] == 1.5
+
+
+def test_gaps_count_inside_sessions_only() -> None:
+    table = folded(at(0, 4, 12, 12 + 1800, 12 + 1800 + 16))
+    assert (sums(table, "gaps"), sums(table, "sessions")) == (pytest.approx(3, rel=0.01), pytest.approx(1, rel=0.01))
+    assert sums(table, "gap_seconds") / FIXED == pytest.approx(4 + 8 + 16, rel=0.01)
+    assert sums(table, "log_gaps") / FIXED == pytest.approx(sum(np.log2([4_001, 8_001, 16_001])), rel=0.01)
+
+
+def test_an_event_id_counts_once_in_a_pane_and_account() -> None:
+    table = AccountTable()
+    same = [make_event(), make_event(), make_event(account_id="other"), make_event(ts=T0 + PANE_MS)]
+    assert len(waiting(table, same)) == 3
+
+
+def test_cells_come_by_pane_and_account_key() -> None:
+    table = AccountTable()
+    items = [make_event(event_id=f"{s}{a}", account_id=a, ts=T0 + s * PANE_MS) for s in (1, 0) for a in "abcdef"]
+    cells = fold(table, waiting(table, items), LIVES)
+    order = list(zip(cells.pane.tolist(), table.rows["key"][cells.slot].tolist(), strict=True))
+    assert order == sorted(order)
+    assert len(order) == 12
+    assert cells.after["events"].tolist() == [1] * 6 + [2] * 6
+
+
+@given(slots=st.lists(st.integers(0, 6), max_size=40))
+@settings(max_examples=50, deadline=None)
+def test_rounds_keep_each_accounts_order(slots: list[int]) -> None:
+    array = np.array(slots, np.intp)
+    parts = [part.tolist() for part in rounds(array)]
+    assert sorted(i for part in parts for i in part) == list(range(len(slots)))
+    for slot in set(slots):
+        of_slot = [i for part in parts for i in sorted(part) if slots[i] == slot]
+        assert of_slot == sorted(of_slot)
+    assert all(len({slots[i] for i in part}) == len(part) for part in parts)  # nobody twice in a round
+
+
+@given(seed=st.integers(0, 1_000), cut=st.floats(0, 1))
+@settings(max_examples=15, deadline=None, phases=NO_SHRINKING)
+def test_folding_at_once_equals_folding_in_two_steps(seed: int, cut: float) -> None:
+    items = sorted((i for i in traffic(seed, 200) if isinstance(i, RequestEvent)), key=lambda item: item.ts)
+    border = items[int(cut * (len(items) - 1))].ts // PANE_MS * PANE_MS
+    whole, steps = folded(items), AccountTable()
+    for part in ([i for i in items if i.ts < border], [i for i in items if i.ts >= border]):
+        fold(steps, waiting(steps, part), LIVES)
+    assert dict(whole.dump()) == dict(steps.dump())
+    assert whole.live == steps.live
