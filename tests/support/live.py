@@ -130,7 +130,7 @@ class Worker:
     """One worker process."""
 
     def __init__(self, live: Live, program: str, arguments: tuple[str, ...]) -> None:
-        self._live = live
+        self.live = live
         self._command = [sys.executable, program, *arguments]
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -143,8 +143,8 @@ class Worker:
 
     def start(self) -> Self:
         """Start; its log is appended to the installation's."""
-        with self._live.log.open("ab") as log:
-            self.process = subprocess.Popen(self._command, env=os.environ | self._live.env, stderr=log, stdout=log)
+        with self.live.log.open("ab") as log:
+            self.process = subprocess.Popen(self._command, env=os.environ | self.live.env, stderr=log, stdout=log)
         return self
 
     def kill(self) -> None:
@@ -169,13 +169,13 @@ class Worker:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while (await self.get("/readyz"))[0] != 200:
             assert self.process is not None
-            assert self.process.poll() is None, f"the worker ended: {self._live.log_tail()}"
-            assert time.monotonic() < deadline, f"never ready: {self._live.log_tail()}"
+            assert self.process.poll() is None, f"the worker ended: {self.live.log_tail()}"
+            assert time.monotonic() < deadline, f"never ready: {self.live.log_tail()}"
             await asyncio.sleep(0.1)
 
     async def get(self, path: str) -> tuple[int, str]:
         """Status and body of one of the worker's own pages; 0 while nobody listens."""
-        url = f"http://127.0.0.1:{self._live.settings.service.http_port}{path}"
+        url = f"http://127.0.0.1:{self.live.settings.service.http_port}{path}"
         return await asyncio.to_thread(_get, url)
 
     async def metric(self, name: str, labels: Mapping[str, str] | None = None) -> float:

@@ -7,12 +7,12 @@ import json
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 from stillwatch_streams.settings_file import load_settings
 
 from stillwatch_agents.commands.options import AsJson, ConfigFile
 
-MARK = {"ok": "[green]ok[/]", "problem": "[red]PROBLEM[/]", "skipped": "[yellow]skipped[/]"}
+COLOUR = {"ok": "green", "problem": "bold red", "skipped": "yellow"}
 
 
 def doctor(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
@@ -31,9 +31,12 @@ def doctor(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
         raise typer.Exit(int(bad))
     console = Console()
     for key, value in shown_settings(settings).items():
-        console.print(f"{key} = {value}", highlight=False, markup=False)
-    table = Table("check", "", "what", "how to mend it")
+        console.print(f"{key} = {value}", highlight=False, markup=False, soft_wrap=True)
+    console.print()
+    width = max(len(finding.check) for finding in found)
     for finding in found:
-        table.add_row(finding.check, MARK[finding.outcome], finding.detail, finding.mend)
-    console.print(table)
+        line = Text.assemble((f"{finding.outcome:<8}", COLOUR[finding.outcome]), f"  {finding.check:<{width}}  ")
+        console.print(line.append(finding.detail), soft_wrap=True)
+        if finding.mend:
+            console.print(f"{'':<8}  {'':<{width}}  mend: {finding.mend}", soft_wrap=True, markup=False)
     raise typer.Exit(int(bad))
