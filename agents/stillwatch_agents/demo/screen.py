@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from rich.console import Group, RenderableType
 from rich.layout import Layout
@@ -60,8 +61,9 @@ def _traffic(state: DemoState, at: float) -> Panel:
     table = Table(expand=True, box=None, header_style="bold")
     for name in ("who (truth)", "accounts", "alerted", "under directive", "answered so far", "leaked before alert"):
         table.add_column(name, justify="left" if name.startswith("who") else "right")
-    table.add_column("the gateway's answers", ratio=1)
-    table.add_column("refused, last 15 s", justify="right")
+    table.add_column("all answers", ratio=1, justify="right")
+    table.add_column("last 15 s", ratio=1, justify="right")
+    table.add_column("refused", justify="right")
     for traffic in state.traffic.values():
         table.add_row(*_traffic_row(traffic, state, at))
     return Panel(table, title="Traffic through the gateway, and what it now meets", border_style="blue")
@@ -70,10 +72,6 @@ def _traffic(state: DemoState, at: float) -> Panel:
 def _traffic_row(traffic: Traffic, state: DemoState, at: float) -> list[RenderableType]:
     benign = traffic.name == "benign"
     share = traffic.refused_share(at)
-    statuses = Text("  ").join(
-        Text(f"{status}: {count:,}", style="red" if status in STOPPED else "green")
-        for status, count in sorted(traffic.statuses.items())
-    )
     return [
         Text("ordinary accounts" if benign else f"campaign '{traffic.name}'", style="" if benign else "bold"),
         f"{traffic.accounts}",
@@ -81,9 +79,17 @@ def _traffic_row(traffic: Traffic, state: DemoState, at: float) -> list[Renderab
         f"{len(traffic.directed)}",
         f"{traffic.answered:,}",
         "" if benign or traffic.leaked is None else f"{traffic.leaked:,}",
-        statuses,
+        _answers(traffic.statuses),
+        _answers(traffic.lately(at)),
         "" if share is None else Text(f"{share:.0%}", style="bold red" if share else "green"),
     ]
+
+
+def _answers(statuses: Mapping[int, int]) -> Text:
+    return Text("  ").join(
+        Text(f"{status}: {count:,}", style="red" if status in STOPPED else "green")
+        for status, count in sorted(statuses.items())
+    )
 
 
 def _suspects(state: DemoState, count: int) -> Panel:

@@ -38,13 +38,18 @@ class Traffic(msgspec.Struct):
         else:
             self.answered += 1
 
-    def refused_share(self, at: float) -> float | None:
-        """Share of the requests of the last seconds that were refused; None when there were none."""
+    def lately(self, at: float) -> Counter[int]:
+        """Answers of the last seconds, by status."""
         while self.recent and self.recent[0][0] < at - RECENT_SECONDS:
             self.recent.popleft()
-        if not self.recent:
+        return Counter(status for _, status in self.recent)
+
+    def refused_share(self, at: float) -> float | None:
+        """Share of the requests of the last seconds that were refused; None when there were none."""
+        answers = self.lately(at)
+        if not answers:
             return None
-        return sum(status in STOPPED for _, status in self.recent) / len(self.recent)
+        return sum(count for status, count in answers.items() if status in STOPPED) / answers.total()
 
 
 class Suspect(msgspec.Struct):
