@@ -24,6 +24,8 @@ def contributions(
     Must run before the events are folded, while the table still knows where the accounts came from before.
     """
     known = events[events["asn"] != 0]
+    if not len(known):
+        return
     arrivals = _arrivals(known, table)
     order = np.lexsort((known["ts"], known["asn"], known["pane"]))
     known, arrivals = known[order], arrivals[order]
