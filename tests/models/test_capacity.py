@@ -45,10 +45,8 @@ def test_the_fewest_events_go_first_and_of_those_the_newest() -> None:
 
 def test_equals_go_by_key_whatever_slot_they_sit_in() -> None:
     capacity = Capacity(small_config(max_entities=1))
-    gone = {
-        tuple(sorted(names(t, capacity.flood(t))))
-        for t in map(lambda order: table_of(**dict.fromkeys(order, (1, 1))), itertools.permutations("abc"))
-    }
+    tables = [table_of(**dict.fromkeys(order, (1, 1))) for order in itertools.permutations("abc")]
+    gone = {tuple(sorted(names(table, capacity.flood(table)))) for table in tables}
     assert len(gone) == 1
 
 

@@ -24,10 +24,8 @@ def told(items: Sequence[RequestEvent], table: AccountTable | None = None) -> li
     return list(contributions(events, table, 1, PANE_MS, ids))
 
 
-def ask(account: str, asn: int | None, pane: int = 0, **fields: object) -> RequestEvent:
-    return make_event(
-        event_id=f"{account}-{pane}", account_id=account, client_asn=asn, ts=T0 + pane * PANE_MS, **fields
-    )
+def ask(account: str, asn: int | None, pane: int = 0) -> RequestEvent:
+    return make_event(event_id=f"{account}-{pane}", account_id=account, client_asn=asn, ts=T0 + pane * PANE_MS)
 
 
 def test_one_contribution_a_pane_and_system() -> None:
