@@ -10,8 +10,6 @@ import typer
 from rich.console import Console
 
 from stillwatch_agents.commands.options import AsJson
-from stillwatch_agents.demo.director import HINT, Options, run_demo
-from stillwatch_agents.demo.summary import as_text
 
 DEFAULT_SPEED = 60.0
 
@@ -32,6 +30,9 @@ def demo(
 
     Example: stillwatch demo --duration 120
     """
+    from stillwatch_agents.demo.director import HINT, Options, run_demo  # noqa: PLC0415  # keeps other commands quick
+    from stillwatch_agents.demo.summary import as_text  # noqa: PLC0415  # as above
+
     console = Console(stderr=as_json)
     screen = sys.stdout.isatty() and not as_json
     options = Options(

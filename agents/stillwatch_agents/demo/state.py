@@ -22,21 +22,33 @@ class Traffic(msgspec.Struct):
     statuses: Counter[int] = msgspec.field(default_factory=Counter)
     recent: deque[tuple[float, int]] = msgspec.field(default_factory=deque)
     first_refused_at: float | None = None
-    leaked: int | None = None
-    """Exchanges answered before the first alert on any of its accounts."""
-    answered: int = 0
-    """Exchanges answered, in the history too."""
+    first_alert_ms: int | None = None
+    """Event time of the earliest alert on any of its accounts."""
+    answered_ms: list[int] = msgspec.field(default_factory=list)
+    """Event times of the exchanges that were answered, in the history too."""
     alerted: set[str] = msgspec.field(default_factory=set)
     directed: set[str] = msgspec.field(default_factory=set)
 
-    def note(self, at: float, status: int) -> None:
-        """One answer of the gateway."""
+    @property
+    def answered(self) -> int:
+        """Exchanges that were answered, in the history too."""
+        return len(self.answered_ms)
+
+    @property
+    def leaked(self) -> int | None:
+        """Exchanges answered before the first alert, by event time; None before there is one."""
+        if self.first_alert_ms is None:
+            return None
+        return sum(answered < self.first_alert_ms for answered in self.answered_ms)
+
+    def note(self, at: float, status: int, ts: int) -> None:
+        """One answer of the gateway, to a request made at `ts` (ms)."""
         self.statuses[status] += 1
         self.recent.append((at, status))
         if status in STOPPED:
             self.first_refused_at = at if self.first_refused_at is None else self.first_refused_at
         else:
-            self.answered += 1
+            self.answered_ms.append(ts)
 
     def lately(self, at: float) -> Counter[int]:
         """Answers of the last seconds, by status."""
@@ -94,9 +106,9 @@ class DemoState:
         label = self._truth.get(account)
         return self.traffic[(label.campaign_id if label else None) or "benign"]
 
-    def note_past(self, account: str) -> None:
+    def note_past(self, account: str, ts: int) -> None:
         """One exchange of the history."""
-        self.side_of(account).answered += 1
+        self.side_of(account).answered_ms.append(ts)
 
     def note_alert(self, finding: Finding, at: float) -> Suspect | None:
         """A message on the alerts topic; None when it was seen before (a redelivery)."""
@@ -147,9 +159,9 @@ class DemoState:
             if side.name == "benign":
                 self.benign_alerted.add(account)
                 continue
-            if not side.alerted:
-                side.leaked = side.answered
             side.alerted.add(account)
+            known = side.first_alert_ms
+            side.first_alert_ms = finding.time_ms if known is None else min(known, finding.time_ms)
             if self.first_campaign_alert_at is None:
                 self.first_campaign_alert_at = at
 

@@ -54,7 +54,7 @@ class Traffic:
             pending.append(await self._produce(labelled.event))
             self._state.history_events += 1
             if labelled.is_attack:
-                self._state.note_past(labelled.event.account_id)
+                self._state.note_past(labelled.event.account_id, labelled.event.ts)
             if len(pending) >= AT_ONCE:
                 await asyncio.gather(*pending)
                 pending.clear()
@@ -86,7 +86,7 @@ class Traffic:
             with contextlib.suppress(aiohttp.ClientError, TimeoutError):
                 async with self._http.post(PATH, json=_body(event), headers=_headers(event)) as response:
                     await response.read()
-                    self._state.side_of(event.account_id).note(self._seconds(), response.status)
+                    self._state.side_of(event.account_id).note(self._seconds(), response.status, event.ts)
         finally:
             self._slots.release()
 

@@ -10,7 +10,7 @@ from stillwatch_agents.demo.screen import draw
 from stillwatch_agents.demo.state import DemoState
 from stillwatch_agents.demo.summary import as_text, summarise
 from stillwatch_streams.simulator import Label
-from support.builders import make_directive, make_finding
+from support.builders import T0, make_directive, make_finding
 
 
 @pytest.fixture
@@ -24,11 +24,12 @@ def state() -> DemoState:
 
 
 def test_what_was_answered_before_the_first_alert_has_leaked(state: DemoState) -> None:
-    state.note_past("bad-1")
-    state.side_of("bad-2").note(10.0, 200)
-    state.side_of("bad-2").note(11.0, 429)
-    state.note_alert(make_finding(subject="bad-1"), 12.0)
-    state.side_of("bad-2").note(13.0, 200)
+    state.note_past("bad-1", T0)
+    state.side_of("bad-2").note(10.0, 200, T0 + 10)
+    state.side_of("bad-2").note(11.0, 429, T0 + 11)
+    state.side_of("bad-2").note(13.0, 200, T0 + 13)
+    state.note_alert(make_finding(subject="bad-1", time_ms=T0 + 13), 12.0)
+    state.note_alert(make_finding(subject="bad-2", time_ms=T0 + 12, alert_uid="a-2"), 12.0)
     (campaign,) = summarise(state, 20.0).campaigns
     assert (campaign.leaked_before_first_alert, campaign.answered, campaign.refused) == (2, 3, 1)
     assert campaign.first_refused_seconds == 11.0
@@ -56,7 +57,7 @@ def test_an_alert_on_an_ordinary_account_is_no_campaign_alert(state: DemoState) 
 
 def test_the_refused_share_is_of_the_last_seconds_only(state: DemoState) -> None:
     for at in range(100):
-        state.side_of("bad-1").note(float(at), 200 if at < 90 else 429)
+        state.side_of("bad-1").note(float(at), 200 if at < 90 else 429, T0)
     assert state.side_of("bad-1").refused_share(99.0) == 10 / 16
     assert state.side_of("bad-1").refused_share(200.0) is None
 
@@ -85,7 +86,7 @@ def test_rates_come_from_the_workers_counter(state: DemoState) -> None:
 
 def test_the_screen_shows_subjects_reasons_and_answers(state: DemoState) -> None:
     state.broker, state.live_at = "embedded, memory only", 1.0
-    state.side_of("bad-1").note(2.0, 429)
+    state.side_of("bad-1").note(2.0, 429, T0)
     state.note_alert(make_finding(subject="bad-1"), 2.0)
     state.note_directive("account:bad-1", make_directive(subject="bad-1"), 2.0)
     console = Console(width=160, height=50, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123  # nobody sees it
