@@ -111,6 +111,11 @@ def template_mass(rows: Rows) -> Floats:
     return np.asarray(np.clip((pairs - chance) / (1 - chance), 0.0, 1.0) * (n >= 2))  # noqa: PLR2004 - a pair is two
 
 
+def life_texts(rows: Rows) -> Floats:
+    """Texts over the account's whole life: distinct counts never fade, so they are not set against fading sums."""
+    return np.asarray(rows["events"] * total(rows, "texts") / np.maximum(total(rows, "events"), 1e-9))
+
+
 def distinct_of(rows: Rows, name: str) -> Floats:
     """Distinct texts, templates, cells or conversations so far."""
     return distinct.estimate(rows["registers"][:, DISTINCT.index(name)])
@@ -123,20 +128,19 @@ def coverage(rows: Rows) -> Floats:
 
 def coverage_exponent(rows: Rows) -> Floats:
     """Heaps' exponent of the topic cells: near 1 while every request opens new ground, falling when topics return."""
-    texts = np.maximum(total(rows, "texts"), 2.0)
+    texts = np.maximum(life_texts(rows), 2.0)
     return np.asarray(np.log(1.0 + distinct_of(rows, "cells")) / np.log(1.0 + 4.0 * texts))
 
 
 def freshness(rows: Rows) -> Floats:
     """Distinct texts per text: 1 when nothing is ever asked twice."""
-    texts = total(rows, "texts")
-    return np.asarray(np.clip((distinct_of(rows, "texts") + 4.0) / (texts + PRIOR_EVENTS), 0.0, 1.0))
+    return np.asarray(np.clip((distinct_of(rows, "texts") + 4.0) / (life_texts(rows) + PRIOR_EVENTS), 0.0, 1.0))
 
 
 def conversations(rows: Rows) -> Floats:
     """Distinct conversations per event: 1 when every request stands alone."""
     found = distinct_of(rows, "conversations")
-    return np.asarray(np.clip((found + 4.0) / (total(rows, "events") + PRIOR_EVENTS), 0.0, 1.0))
+    return np.asarray(np.clip((found + 4.0) / (rows["events"] + PRIOR_EVENTS), 0.0, 1.0))
 
 
 def inner_variety(rows: Rows) -> Floats:
