@@ -113,8 +113,9 @@ class _Demo:
                     self._lines.status(self._state)
         with Live(console=self._console, screen=True, auto_refresh=False) as live:
             while True:
-                height = self._console.size.height
-                live.update(draw(self._state, self._seconds(), height=height, hint=HINT), refresh=True)
+                width, height = self._console.size
+                screen = draw(self._state, self._seconds(), width=width, height=height, hint=HINT)
+                live.update(screen, refresh=True)
                 await asyncio.sleep(REDRAW_SECONDS)
 
     def _enter(self, phase: str) -> None:

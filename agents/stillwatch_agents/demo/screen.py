@@ -17,16 +17,18 @@ from stillwatch_agents.demo.state import STOPPED, DemoState, Traffic
 TIER_STYLE = {"low": "dim", "medium": "yellow", "high": "dark_orange", "critical": "bold red"}
 ACTION_STYLE = {"observe": "dim", "canary": "cyan", "watermark": "cyan", "throttle": "dark_orange", "suspend": "red"}
 REASONS = 2
-FIXED_LINES = 27
+WIDE = 120
+"""Columns from which everything fits."""
+FIXED_LINES = 26
 """Lines that everything but the suspects takes."""
 
 
-def draw(state: DemoState, at: float, *, height: int, hint: str) -> RenderableType:
+def draw(state: DemoState, at: float, *, width: int, height: int, hint: str) -> RenderableType:
     """The whole screen at `at` seconds."""
     layout = Layout()
     layout.split_column(
         Layout(_header(state, at), size=5),
-        Layout(_traffic(state, at), size=8),
+        Layout(_traffic(state, at, wide=width >= WIDE), size=6),
         Layout(_suspects(state, max(1, (height - FIXED_LINES) // REASONS)), name="suspects"),
         Layout(name="streams", size=11),
         Layout(Text(hint, style="dim"), size=2),
@@ -57,21 +59,23 @@ def _first_alert(state: DemoState) -> Text:
     return Text(f"first campaign alert after {state.first_campaign_alert_at:.0f} s", style="bold")
 
 
-def _traffic(state: DemoState, at: float) -> Panel:
+def _traffic(state: DemoState, at: float, *, wide: bool) -> Panel:
     table = Table(expand=True, box=None, header_style="bold")
-    for name in ("who (truth)", "accounts", "alerted", "under directive", "answered so far", "leaked before alert"):
-        table.add_column(name, justify="left" if name.startswith("who") else "right")
-    table.add_column("all answers", ratio=1, justify="right")
-    table.add_column("last 15 s", ratio=1, justify="right")
-    table.add_column("refused", justify="right")
+    table.add_column("who (truth)", no_wrap=True)
+    for name in ("accounts", "alerted", "directed", "answered", "leaked"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("all answers", "last 15 s") if wide else ("last 15 s",):
+        table.add_column(name, ratio=1, justify="right", no_wrap=True)
+    table.add_column("refused", justify="right", no_wrap=True)
     for traffic in state.traffic.values():
-        table.add_row(*_traffic_row(traffic, state, at))
+        table.add_row(*_traffic_row(traffic, state, at, wide=wide))
     return Panel(table, title="Traffic through the gateway, and what it now meets", border_style="blue")
 
 
-def _traffic_row(traffic: Traffic, state: DemoState, at: float) -> list[RenderableType]:
+def _traffic_row(traffic: Traffic, state: DemoState, at: float, *, wide: bool) -> list[RenderableType]:
     benign = traffic.name == "benign"
     share = traffic.refused_share(at)
+    answers = [_answers(traffic.statuses), _answers(traffic.lately(at))]
     return [
         Text("ordinary accounts" if benign else f"campaign '{traffic.name}'", style="" if benign else "bold"),
         f"{traffic.accounts}",
@@ -79,8 +83,7 @@ def _traffic_row(traffic: Traffic, state: DemoState, at: float) -> list[Renderab
         f"{len(traffic.directed)}",
         f"{traffic.answered:,}",
         "" if benign or traffic.leaked is None else f"{traffic.leaked:,}",
-        _answers(traffic.statuses),
-        _answers(traffic.lately(at)),
+        *(answers if wide else answers[1:]),
         "" if share is None else Text(f"{share:.0%}", style="bold red" if share else "green"),
     ]
 

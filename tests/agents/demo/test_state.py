@@ -90,7 +90,7 @@ def test_the_screen_shows_subjects_reasons_and_answers(state: DemoState) -> None
     state.note_alert(make_finding(subject="bad-1"), 2.0)
     state.note_directive("account:bad-1", make_directive(subject="bad-1"), 2.0)
     console = Console(width=160, height=50, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123  # nobody sees it
-    console.print(draw(state, 3.0, height=50, hint="how to go on"), height=50)
+    console.print(draw(state, 3.0, width=160, height=50, hint="how to go on"), height=50)
     shown = console.export_text()
     console.file.close()
     for expected in (
