@@ -1,43 +1,42 @@
-"""`stillwatch`: every command in one place. Exit codes: 0 ok, 1 found problems, 2 usage."""
+"""`stillwatch`: every command in one place. Exit codes: 0 ok, 1 found problems, 2 usage.
+
+A command's module is imported only when it is asked for: the engine brings SciPy and River along, which take seconds,
+and `stillwatch topics list` should not wait for them.
+"""
 
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
 import typer
 from stillwatch_schemas.errors import StillwatchError
 
-from stillwatch_agents.commands.broker import broker
-from stillwatch_agents.commands.demo import demo
-from stillwatch_agents.commands.dlq import dlq
-from stillwatch_agents.commands.doctor import doctor
-from stillwatch_agents.commands.replay import replay
-from stillwatch_agents.commands.simulate import simulate
-from stillwatch_agents.commands.topics import topics
-from stillwatch_agents.commands.worker import worker
-
-app = typer.Typer(name="stillwatch", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+COMMANDS = ("demo", "worker", "replay", "simulate", "topics", "dlq", "doctor", "broker")
+"""In the order of `--help`. Each is a module in `commands` with a function, or a group of commands, of its own name."""
 
 
-@app.callback()
+def command_line(only: str | None = None) -> typer.Typer:
+    """The command line with one command, or with all where `only` names none."""
+    app = typer.Typer(name="stillwatch", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app.callback()(stillwatch)
+    for name in (only,) if only in COMMANDS else COMMANDS:
+        command = getattr(import_module(f"stillwatch_agents.commands.{name}"), str(name))
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
+    return app
+
+
 def stillwatch() -> None:
     """Find distillation attacks on LLM APIs in real time."""
-
-
-app.command()(broker)
-app.command()(demo)
-app.command()(replay)
-app.command()(simulate)
-app.add_typer(topics, name="topics")
-app.command()(worker)
-app.add_typer(dlq, name="dlq")
-app.command()(doctor)
 
 
 def main() -> None:
     """Run the command line; our own errors become one clear line, not a traceback."""
     try:
-        app()
+        command_line(sys.argv[1] if len(sys.argv) > 1 else None)()
     except StillwatchError as error:
         typer.echo(f"stillwatch: {error}", err=True)
         sys.exit(error.exit_code)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from stillwatch_agents.cli import app
+from stillwatch_agents.cli import command_line
 from stillwatch_schemas.errors import StillwatchError
 from support.builders import T0, make_event
 from typer.testing import CliRunner, Result
@@ -27,7 +27,7 @@ def events(tmp_path: Path) -> Path:
 
 
 def run(*arguments: object) -> Result:
-    return CliRunner().invoke(app, ["replay", *map(str, arguments)])
+    return CliRunner().invoke(command_line("replay"), ["replay", *map(str, arguments)])
 
 
 def test_a_run_ends_with_a_readable_summary(events: Path, tmp_path: Path) -> None:

@@ -1,0 +1,59 @@
+"""The command line: every command has help with an example, mistakes are one line, light commands stay light."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from stillwatch_agents.cli import COMMANDS, command_line
+from typer.testing import CliRunner
+
+GROUPS = {"topics": ("list", "create", "check"), "dlq": ("list", "show", "redrive")}
+
+
+def stillwatch(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "stillwatch_agents", *arguments], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("path", [(name, sub) for name in COMMANDS for sub in GROUPS.get(name, ("",))], ids=" ".join)
+def test_every_command_has_help_with_an_example(path: tuple[str, str]) -> None:
+    arguments = [part for part in path if part]
+    answer = CliRunner().invoke(command_line(path[0]), [*arguments, "--help"])
+    assert answer.exit_code == 0
+    assert "Example:" in answer.output
+
+
+def test_help_names_every_command() -> None:
+    answer = CliRunner().invoke(command_line(), ["--help"])
+    assert answer.exit_code == 0
+    assert all(name in answer.output for name in COMMANDS)
+
+
+def test_a_wrong_setting_is_one_line_and_exit_2() -> None:
+    answer = stillwatch("topics", "list", "--config", "/nonexistent.toml")
+    assert answer.returncode == 2
+    assert answer.stderr.strip().splitlines() == [
+        "stillwatch: Can't read the configuration file /nonexistent.toml: No such file or directory."
+    ]
+
+
+def test_the_topics_table_for_machines() -> None:
+    answer = CliRunner().invoke(command_line("topics"), ["topics", "list", "--json"])
+    names = {topic["name"]: topic["config"]["cleanup.policy"] for topic in json.loads(answer.output)}
+    assert names["llm.enforcement.v1"] == "compact"
+    assert names["llm.requests.v1.dlq"] == "delete"
+
+
+def test_light_commands_do_not_import_the_engine() -> None:
+    program = (
+        "import sys\n"
+        "from stillwatch_agents.cli import command_line\n"
+        "command_line('topics')\n"
+        "print([name for name in ('faust', 'scipy', 'river') if name in sys.modules])\n"
+    )
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
