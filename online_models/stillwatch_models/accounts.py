@@ -52,6 +52,8 @@ DISTINCT = ("texts", "templates", "cells", "conversations")
 """What is counted without repeats."""
 
 TEMPLATE_BUCKETS = 32
+SEEN_BYTES = 256
+"""Bloom filters of 2,048 bits; emptied when half full."""
 HOURS = 24
 MAX_DETECTORS = 16
 """Room for detector scores in a row; see `detectors.DETECTORS`."""
@@ -71,12 +73,22 @@ ROW = np.dtype(
         ("said_pane", "i8"),  # pane of the incident's latest message
         ("first_alert_ms", "i8"),
         ("incident_tier", "i8"),  # 1-based position in incidents.TIERS; 0 when there is no incident
-        ("block", "i8"),  # evidence block under way
-        ("evidence", "f8"),  # evidence of finished blocks, nats
-        ("pending", "f8"),  # evidence of the block under way, nats
-        ("peak", "f8"),  # greatest evidence ever, nats
-        ("joint", "f8"),  # joint score at the last closed pane
-        ("peak_joint", "f8"),
+        ("block", "i8"),  # latest block with an event
+        ("blocks", "i8"),  # blocks with an event
+        ("harvest_block", "i8"),  # latest block with a harvest event
+        ("harvest_blocks", "i8"),
+        ("harvest", "i8"),  # harvest events, whole life
+        ("informal_harvest", "i8"),  # the same without regard to capitals
+        ("evidence", "f8"),  # of the harvest test, nats
+        ("suspicion", "f8"),  # what accounts are ranked by
+        ("peak", "f8"),  # greatest suspicion ever
+        ("joint", "f8"),  # how unusual the account is in all signals together, nats
+        ("conversation", "i8"),  # of the latest event
+        ("latest_embedding", "i1", (EMBEDDING,)),
+        ("seen_words", "u1", (SEEN_BYTES,)),  # Bloom filter of MinHash values
+        ("seen_texts", "u1", (SEEN_BYTES,)),  # Bloom filter of text hashes
+        ("leads", "f4", (TEMPLATE_BUCKETS,)),
+        ("tails", "f4", (TEMPLATE_BUCKETS,)),
         ("fast_events", "f8"),
         ("sums", "f8", (len(SUMS),)),
         ("scores", "f4", (MAX_DETECTORS,)),

@@ -11,11 +11,19 @@ from stillwatch_schemas.events import RequestEvent, Sketch
 
 CELLS = 4
 """Topic cells a prompt may fall in."""
+MINHASHES = 8
+"""MinHash values kept of a sketch's sixteen: enough to tell half new from not new."""
 EMBEDDING = 32
 """Dimensions of the sketch's random projection."""
 
 NO_SKETCH = Sketch()
 _NO_EMBEDDING = bytes(EMBEDDING)
+_NO_MINHASH = (0,) * MINHASHES
+
+LEAST_ANSWER = 5
+"""Output tokens from which on an answer is worth training on; an unknown number counts as enough."""
+OPENS_FORMALLY, FIRST_PERSON, GREETS = 1, 2, 4
+"""Bits of `Sketch.style`."""
 
 EVENT = np.dtype(
     [
@@ -30,6 +38,9 @@ EVENT = np.dtype(
         # what was asked
         ("text_hash", "i8"),
         ("template", "i8"),
+        ("lead", "i8"),
+        ("tail", "i8"),
+        ("minhash", "u4", (MINHASHES,)),
         ("conversation", "i8"),
         ("client", "i8"),
         ("model", "i8"),
@@ -42,6 +53,9 @@ EVENT = np.dtype(
         ("embedding", "i1", (EMBEDDING,)),
         # flags and fixed-point shares, so that sums are exact whatever their order
         ("has_text", "i1"),
+        ("formal", "i1"),
+        ("impersonal", "i1"),
+        ("answered", "i1"),
         ("one_shot", "i1"),
         ("follow_up", "i1"),
         ("system", "i1"),
@@ -92,6 +106,12 @@ def _content(out: Events, sketches: Sequence[Sketch]) -> None:
     out["text_hash"] = [s.text_hash for s in sketches]
     out["template"] = [s.template for s in sketches]
     out["system"] = [s.system_template != 0 for s in sketches]
+    out["lead"] = [s.lead for s in sketches]
+    out["tail"] = [s.tail for s in sketches]
+    out["minhash"] = [s.minhash[:MINHASHES] or _NO_MINHASH for s in sketches]
+    style = np.array([s.style for s in sketches], np.int64)
+    out["formal"] = style & OPENS_FORMALLY != 0
+    out["impersonal"] = style & (FIRST_PERSON | GREETS) == 0
     out["chars"] = [s.chars for s in sketches]
     out["cells"] = [_padded(s.cells) for s in sketches]
     packed = b"".join([s.embedding if len(s.embedding) == EMBEDDING else _NO_EMBEDDING for s in sketches])
@@ -108,6 +128,7 @@ def _usage(out: Events, events: Sequence[RequestEvent]) -> None:
     turns = np.array([0 if e.turn is None else e.turn for e in events], np.int64)
     out["one_shot"] = turns == 0
     out["follow_up"] = turns > 0
+    out["answered"] = [e.output_tokens is None or e.output_tokens >= LEAST_ANSWER for e in events]
     out["input_tokens"] = [e.input_tokens or 0 for e in events]
     out["output_tokens"] = [e.output_tokens or 0 for e in events]
     out["reasoning_tokens"] = [e.reasoning_tokens or 0 for e in events]

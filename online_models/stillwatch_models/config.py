@@ -36,7 +36,11 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Accounts kept per partition; beyond it the newest one-event accounts go first, counted."""
     idle_evict_seconds: Positive = 14 * 86_400.0
     evidence_block_seconds: Positive = 3_600.0
-    """Evidence of an account counts once in a block of this length."""
+    """Length of a block of event time; suspicious behaviour must recur in several."""
+    persistence_blocks: PositiveInt = 8
+    """Blocks with harvest events before an account is reported ..."""
+    persistence_events: PositiveInt = 600
+    """... unless it has sent so many of them."""
     reference_seconds: Positive = 3_600.0
     """How often the population that everyone is measured against is frozen anew."""
     teach_seconds: Positive = 600.0

@@ -28,10 +28,10 @@ from stillwatch_models.ceiling import CeilingRule
 from stillwatch_models.columns import Events
 from stillwatch_models.config import EngineConfig
 from stillwatch_models.contributions import contributions
+from stillwatch_models.evidence import Rates
 from stillwatch_models.explain import reasons
-from stillwatch_models.fold import Cells, HalfLives, fold, in_order
+from stillwatch_models.fold import Cells, Horizons, fold, in_order
 from stillwatch_models.incidents import DISTILLATION, Header, finding, tier_position
-from stillwatch_models.learners.population import stratum_of
 from stillwatch_models.panes import UNSEEN, Int64s, PaneClock
 from stillwatch_models.scoring import TRANSITIONS, Scored, Scorer
 from stillwatch_models.shard import Batch, Checkpoint, Outputs
@@ -45,7 +45,7 @@ EXAMPLES = 5
 
 ACCOUNT_ROW = b"a:"
 CLOCK_ROW, FOREST_ROW = b"m:clock", b"m:forest"
-POPULATION_ROW, JOINTS_ROW, CEILING_ROW = b"m:population", b"m:joints", b"m:ceiling"
+POPULATION_ROW, CEILING_ROW = b"m:population", b"m:ceiling"
 
 
 class Clock(msgspec.Struct):
@@ -58,6 +58,7 @@ class Clock(msgspec.Struct):
     closed_before: int
     epoch: int
     known_accounts: int
+    rates: Rates
     counters: dict[str, int]
 
 
@@ -73,8 +74,10 @@ class AccountEngine:
         self.scorer = Scorer(config)
         self.counters = {"events": 0, "late": 0, "repeated": 0, "evicted_idle": 0, "evicted_flood": 0, "panes": 0}
         self._hash = config.hash()
-        self._half_lives = HalfLives(
-            fast=FAST_HALF_LIFE_SECONDS / config.pane_seconds, slow=SLOW_HALF_LIFE_SECONDS / config.pane_seconds
+        self._horizons = Horizons(
+            fast=FAST_HALF_LIFE_SECONDS / config.pane_seconds,
+            slow=SLOW_HALF_LIFE_SECONDS / config.pane_seconds,
+            block=max(1, round(config.evidence_block_seconds / config.pane_seconds)),
         )
         self._epoch_panes = max(1, round(config.reference_seconds / config.pane_seconds))
         self._epoch = UNSEEN
@@ -194,7 +197,7 @@ class AccountEngine:
 
     def _close_segment(self, events: Events, ids: dict[int, str], out: Outputs) -> None:
         out.signals.extend(contributions(events, self.table, self.partition, self.pane_ms, ids))
-        cells = fold(self.table, events, self._half_lives)
+        cells = fold(self.table, events, self._horizons)
         scored = self.scorer.score(self.table, cells)
         for cell in np.flatnonzero(scored.transition).tolist():
             out.findings.append(self._finding(cells, scored, cell, ids))
@@ -235,21 +238,14 @@ class AccountEngine:
             pane_ms=self.pane_ms,
             config_hash=self._hash,
         )
-        total = float(scored.total[cell])
-        tier = tier_position(total / self.scorer.threshold)
+        nats = float(scored.nats[cell])
         offsets = cells.events["offset"][cells.start[cell] : cells.start[cell] + min(cells.count[cell], EXAMPLES)]
         return finding(
             header,
-            tier=tier,
-            evidence_nats=total,
+            tier=tier_position(nats / self.scorer.threshold),
+            evidence_nats=nats,
             threshold=self.scorer.threshold,
-            evidence=reasons(
-                scored,
-                cell,
-                self.scorer.population,
-                int(stratum_of(row["events"])),
-                tuple(ids[offset] for offset in offsets.tolist()),
-            ),
+            evidence=reasons(self.scorer, scored, cell, row, tuple(ids[offset] for offset in offsets.tolist())),
             exchanges=int(row["events"]),
             asn=int(row["asn"]) or None,
             first_seen_ms=int(row["first_ms"]),
@@ -266,7 +262,7 @@ class AccountEngine:
             row = self.table.rows[slot]
             yield AccountRow(
                 account_id=self.table.account(slot),
-                score=float(row["peak"] + row["joint"] / 1000.0),
+                score=float(row["suspicion"] + row["joint"] / 1000.0),
                 max_score=float(row["peak"]),
                 first_alert_ts=int(row["first_alert_ms"]) or None,
                 campaign_id=None,
@@ -306,9 +302,8 @@ class AccountEngine:
         self._epoch, self._next_offset, self._checkpointed = clock.epoch, clock.next_offset, clock.next_offset
         self.scorer.forest.load(rows[FOREST_ROW])
         self.scorer.population.load(rows[POPULATION_ROW])
-        self.scorer.joints.load(rows[JOINTS_ROW])
         self._ceiling.load(rows[CEILING_ROW])
-        self._known_accounts = clock.known_accounts
+        self._known_accounts, self.scorer.rates = clock.known_accounts, clock.rates
         for key, row in rows.items():
             if key.startswith(ACCOUNT_ROW):
                 self.table.load(key[len(ACCOUNT_ROW) :].decode("utf-8", "surrogatepass"), row)
@@ -331,6 +326,7 @@ class AccountEngine:
             closed_before=self.clock.closed_before,
             epoch=self._epoch,
             known_accounts=self._known_accounts,
+            rates=self.scorer.rates,
             counters=self.counters,
         )
         return {
@@ -338,5 +334,4 @@ class AccountEngine:
             FOREST_ROW: self.scorer.forest.dump(),
             POPULATION_ROW: self.scorer.population.dump(),
             CEILING_ROW: self._ceiling.dump(self.clock.closed_before),
-            JOINTS_ROW: self.scorer.joints.dump(),
         }

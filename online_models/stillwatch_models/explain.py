@@ -1,4 +1,4 @@
-"""Explanations: the strongest reasons of an account's finding, each with what was seen and what is usual."""
+"""Explanations: why an account was reported, strongest first, each with what was seen and what is usual."""
 
 from __future__ import annotations
 
@@ -7,43 +7,59 @@ import math
 import numpy as np
 from stillwatch_schemas.findings import Evidence
 
+from stillwatch_models.accounts import Rows
 from stillwatch_models.detectors import DETECTORS
 from stillwatch_models.evidence import CAP_NATS
-from stillwatch_models.learners.population import Population
-from stillwatch_models.scoring import WEIGHTS, Scored
+from stillwatch_models.learners.population import stratum_of
+from stillwatch_models.scoring import WEIGHTS, Scored, Scorer
 
-REASONS = 3
-"""Reasons given in a finding; the others are weaker."""
-
-
-def reasons(
-    scored: Scored, cell: int, population: Population, stratum: int, event_ids: tuple[str, ...]
-) -> list[Evidence]:
-    """The strongest signals of one cell, strongest first."""
-    nats = WEIGHTS * np.minimum(-np.log(scored.p_values[cell]), CAP_NATS)
-    strongest = np.argsort(-nats, kind="stable")[:REASONS].tolist()
-    return [
-        _evidence(scored, cell, column, population=population, stratum=stratum, event_ids=event_ids)
-        for column in strongest
-    ]
+HARVEST = "harvest"
+SUPPORTING = 2
+"""Detectors named beside the harvest test; the others are weaker."""
 
 
-def _evidence(
-    scored: Scored, cell: int, column: int, *, population: Population, stratum: int, event_ids: tuple[str, ...]
-) -> Evidence:
+def reasons(scorer: Scorer, scored: Scored, cell: int, row: Rows, event_ids: tuple[str, ...]) -> list[Evidence]:
+    """The harvest test, which decided, and the detectors in which the account stands out most."""
+    nats = np.array(WEIGHTS) * np.minimum(-np.log(scored.p_values[cell]), CAP_NATS)
+    strongest = np.argsort(-nats, kind="stable")[:SUPPORTING].tolist()
+    sample = scorer.population.reference(int(stratum_of(row["events"])))
+    supporting = [_detector(scored, cell, column, sample[:, column], event_ids) for column in strongest]
+    return [_harvest(scorer, float(scored.nats[cell]), row, event_ids), *supporting]
+
+
+def _harvest(scorer: Scorer, nats: float, row: Rows, event_ids: tuple[str, ...]) -> Evidence:
+    found, events, blocks = int(row["harvest"]), int(row["events"]), int(row["harvest_blocks"])
+    usual = scorer.rates.strict
+    hours = scorer.config.evidence_block_seconds / 3_600.0
+    return Evidence(
+        signal=HARVEST,
+        statement=(
+            f"{found} of {events} requests stand alone, are new, follow no template and are worded as a task; innocent "
+            f"accounts stay below {100 * usual:.0f} %. It went on in {blocks} different blocks of {hours:g} h"
+        ),
+        observed=found / events,
+        baseline=usual,
+        percentile=100.0 * (1.0 - math.exp(-max(nats, 0.0))),
+        unit="share of requests",
+        horizon="account life",
+        p_value=min(1.0, math.exp(-nats)),
+        weight=nats,
+        event_ids=event_ids,
+    )
+
+
+def _detector(scored: Scored, cell: int, column: int, sample: np.ndarray, event_ids: tuple[str, ...]) -> Evidence:
     detector = DETECTORS[column]
-    sample = population.reference(stratum)[:, column]
-    observed, p_value = float(scored.scores[cell, column]), float(scored.p_values[cell, column])
-    baseline = float(sample[len(sample) // 2]) if len(sample) else math.nan
+    p_value = float(scored.p_values[cell, column])
     return Evidence(
         signal=detector.name,
         statement=detector.statement(scored.values.row(cell)),
-        observed=observed,
-        baseline=baseline,
+        observed=float(scored.scores[cell, column]),
+        baseline=float(sample[len(sample) // 2]) if len(sample) else 0.0,
         percentile=100.0 * (1.0 - p_value),
         unit=detector.unit,
         horizon=detector.horizon,
         p_value=p_value,
-        weight=float(WEIGHTS[column] * min(-math.log(p_value), CAP_NATS)),
+        weight=WEIGHTS[column] * min(-math.log(p_value), CAP_NATS),
         event_ids=event_ids,
     )

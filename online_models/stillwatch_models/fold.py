@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from stillwatch_models import distinct
+from stillwatch_models import distinct, harvest
 from stillwatch_models.accounts import DISTINCT, SUM_INDEX, SUMS, TEMPLATE_BUCKETS, AccountTable, Rows
 from stillwatch_models.columns import Events
 
@@ -40,11 +40,15 @@ class Cells(msgspec.Struct):
     """The account's row after the pane."""
 
 
-class HalfLives(msgspec.Struct, frozen=True):
-    """How fast the past fades, in panes."""
+class Horizons(msgspec.Struct, frozen=True):
+    """Lengths of time, in panes."""
 
     fast: float
+    """Half-life of the recent past."""
     slow: float
+    """Half-life of habits."""
+    block: int
+    """Block of event time in which something happens or not."""
 
 
 def in_order(events: Events, keys: NDArray[np.uint64]) -> Events:
@@ -59,7 +63,7 @@ def in_order(events: Events, keys: NDArray[np.uint64]) -> Events:
     return unique[np.lexsort((unique["ts"], keys[unique["row"]], unique["pane"]))]
 
 
-def fold(table: AccountTable, events: Events, half_lives: HalfLives) -> Cells:
+def fold(table: AccountTable, events: Events, horizons: Horizons) -> Cells:
     """Fold events of closed panes, sorted by `in_order`, into the table."""
     starts = _starts(events["pane"], events["row"])
     counts = np.diff(np.append(starts, len(events)))
@@ -73,7 +77,7 @@ def fold(table: AccountTable, events: Events, half_lives: HalfLives) -> Cells:
         after=np.empty(len(starts), table.rows.dtype),
     )
     for chosen in rounds(slots):
-        _fold_round(table, cells, chosen, half_lives)
+        _fold_round(table, cells, chosen, horizons)
     table.dirty.update(slots.tolist())
     return cells
 
@@ -96,7 +100,7 @@ def rounds(slots: Indices) -> Iterator[Indices]:
     yield from np.split(by_rank, np.cumsum(np.bincount(rank))[:-1]) if len(slots) else ()
 
 
-def _fold_round(table: AccountTable, cells: Cells, chosen: Indices, half_lives: HalfLives) -> None:
+def _fold_round(table: AccountTable, cells: Cells, chosen: Indices, horizons: Horizons) -> None:
     chosen = np.sort(chosen)
     slots = cells.slot[chosen]
     rows = table.rows[slots]
@@ -106,10 +110,11 @@ def _fold_round(table: AccountTable, cells: Cells, chosen: Indices, half_lives: 
     events = cells.events[np.arange(len(owner)) - local[owner] + cells.start[chosen][owner]]
 
     table.live += int((rows["events"] == 0).sum())
-    _fade(rows, cells.pane[chosen], half_lives)
+    _fade(rows, cells.pane[chosen], horizons)
     _add_sums(rows, events, local, counts)
     _add_histograms(rows, events, owner, local)
     _add_distinct(rows, events, owner)
+    _add_harvest(rows, events, owner, local, cells.pane[chosen] // horizons.block)
     first = np.minimum.reduceat(events["ts"], local)
     rows["first_ms"] = np.where(rows["first_ms"] == 0, first, rows["first_ms"])
     rows["last_ts"] = np.maximum(rows["last_ts"], np.maximum.reduceat(events["ts"], local))
@@ -117,12 +122,12 @@ def _fold_round(table: AccountTable, cells: Cells, chosen: Indices, half_lives: 
     cells.after[chosen] = rows
 
 
-def _fade(rows: Rows, pane: NDArray[np.int64], half_lives: HalfLives) -> None:
+def _fade(rows: Rows, pane: NDArray[np.int64], horizons: Horizons) -> None:
     fresh = rows["events"] == 0
     rows["first_pane"] = np.where(fresh, pane, rows["first_pane"])
     elapsed = np.where(fresh, 0, pane - rows["pane"]).astype(np.float64)
-    slow = np.exp2(-elapsed / half_lives.slow)
-    rows["fast_events"] *= np.exp2(-elapsed / half_lives.fast)
+    slow = np.exp2(-elapsed / horizons.slow)
+    rows["fast_events"] *= np.exp2(-elapsed / horizons.fast)
     rows["sums"] *= slow[:, None]
     for name in ("embedding", "templates", "hours"):
         rows[name] *= slow.astype(np.float32)[:, None]
@@ -208,3 +213,14 @@ def _add_distinct(rows: Rows, events: Events, owner: Indices) -> None:
     talks = np.flatnonzero(events["conversation"])
     conversations = registers[:, DISTINCT.index("conversations")]
     distinct.observe(conversations, owner[talks], events["conversation"][talks])
+
+
+def _add_harvest(rows: Rows, events: Events, owner: Indices, local: Indices, block: NDArray[np.int64]) -> None:
+    strict, loose = harvest.observe(rows, events, owner, local)
+    found = np.add.reduceat(strict.astype(np.int64), local)
+    rows["harvest"] += found
+    rows["informal_harvest"] += np.add.reduceat(loose.astype(np.int64), local)
+    rows["harvest_blocks"] += (found > 0) & (rows["harvest_block"] != block)
+    rows["harvest_block"] = np.where(found > 0, block, rows["harvest_block"])
+    rows["blocks"] += rows["block"] != block
+    rows["block"] = block

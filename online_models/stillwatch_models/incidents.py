@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from stillwatch_schemas.findings import Activity, Evidence, Finding, SubjectKind, Tier
 
-TIERS: tuple[tuple[Tier, float], ...] = (("medium", 1.0), ("high", 1.5), ("critical", 3.0))
+TIERS: tuple[tuple[Tier, float], ...] = (("medium", 1.0), ("high", 2.0), ("critical", 5.0))
 """Tier by evidence, in multiples of the alert threshold."""
 
 DISTILLATION = "distillation"

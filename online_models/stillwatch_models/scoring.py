@@ -13,6 +13,7 @@ from stillwatch_models import evidence, features
 from stillwatch_models.accounts import AccountTable
 from stillwatch_models.config import EngineConfig
 from stillwatch_models.detectors import DETECTORS, Values
+from stillwatch_models.evidence import Rates
 from stillwatch_models.fold import Cells, rounds
 from stillwatch_models.incidents import TIERS
 from stillwatch_models.learners.half_space_trees import HalfSpaceForest, Shape
@@ -21,7 +22,7 @@ from stillwatch_models.learners.population import Population, stratum_of
 Floats = NDArray[np.float64]
 Slots = NDArray[np.intp]
 
-WEIGHTS = np.array([detector.weight for detector in DETECTORS])
+WEIGHTS = tuple(detector.weight for detector in DETECTORS)
 TRANSITIONS: tuple[Activity | None, ...] = (None, "create", "update", "close")
 NOTHING, CREATE, UPDATE, CLOSE = range(4)
 
@@ -33,8 +34,8 @@ class Scored(msgspec.Struct):
     scores: Floats
     """One column a detector."""
     p_values: Floats
-    total: Floats
-    """Evidence after the cell, the block under way included."""
+    nats: Floats
+    """Evidence of the harvest test."""
     transition: NDArray[np.int64]
     """What the cell did to the account's incident: index into TRANSITIONS."""
     first_pane: NDArray[np.int64]
@@ -49,11 +50,9 @@ class Scorer:
         self.forest = HalfSpaceForest(tuple(f.name for f in features.FEATURES), Shape(seed=config.seed))
         self.population = Population(columns=len(DETECTORS), minimum=config.min_reference_accounts)
         """What accounts score, by detector."""
-        self.joints = Population(columns=1, minimum=config.min_reference_accounts)
-        """What accounts score jointly, against that same population."""
-        self.threshold = evidence.threshold(config.budget_per_10k_account_days, config.evidence_block_seconds)
+        self.rates = Rates()
+        self.threshold = evidence.threshold(config.budget_per_10k_account_days)
         self.pane_ms = round(config.pane_seconds * 1000)
-        self._block_panes = max(1, round(config.evidence_block_seconds / config.pane_seconds))
         self._refresh_panes = max(1, round(config.refresh_seconds / config.pane_seconds))
         self._teach_panes = max(1, round(config.teach_seconds / config.pane_seconds))
 
@@ -66,7 +65,7 @@ class Scorer:
             values=Values(raw, np.concatenate([part.values.forest for part in parts])),
             scores=np.concatenate([part.scores for part in parts]),
             p_values=np.concatenate([part.p_values for part in parts]),
-            total=np.concatenate([part.total for part in parts]),
+            nats=np.concatenate([part.nats for part in parts]),
             transition=np.concatenate([part.transition for part in parts]),
             first_pane=np.concatenate([part.first_pane for part in parts]),
         )
@@ -83,72 +82,60 @@ class Scorer:
         after, slots, pane = cells.after[chosen], cells.slot[chosen], cells.pane[chosen]
         values = Values(raw[chosen], self.forest.score(scaled[chosen]))
         scores = np.column_stack([detector.score(values) for detector in DETECTORS])
-        strata = stratum_of(after["events"])
-        p_values = self.population.p_values(scores, strata)
+        p_values = self.population.p_values(scores, stratum_of(after["events"]))
         enough = after["events"] >= self.config.min_events
+        harvest, events = after["harvest"], after["events"]
+        nats = np.where(enough, evidence.harvest_nats(harvest, after["informal_harvest"], events, self.rates), 0.0)
+        lasts = (after["harvest_blocks"] >= self.config.persistence_blocks) | (
+            harvest >= self.config.persistence_events
+        )
+        suspicion = evidence.suspicion(nats, after["blocks"], harvest)
         joint = np.where(enough, evidence.joint_score(p_values, WEIGHTS), 0.0)
-        nats = np.where(enough & self.population.ready, self._tail(joint, strata), 0.0)
-        total = np.zeros(len(slots))
         transition = np.zeros(len(slots), np.int64)
         first_pane = np.zeros(len(slots), np.int64)
         teaches = np.zeros(len(slots), bool)
         for some in rounds(slots):
-            self._note_scores(table, slots[some], scores[some], joint[some])
-            total[some] = self._add_evidence(table, slots[some], pane[some], nats[some])
-            transition[some], first_pane[some] = self._move_incidents(table, slots[some], pane[some], total[some])
-            calm = enough[some] & (total[some] < self.threshold / 2)
+            self._note_scores(
+                table,
+                slots[some],
+                scores=scores[some],
+                joint=joint[some],
+                nats=nats[some],
+                suspicion=suspicion[some],
+            )
+            transition[some], first_pane[some] = self._move_incidents(
+                table, slots[some], pane[some], nats[some], lasts[some]
+            )
+            calm = enough[some] & (nats[some] < self.threshold / 2)
             teaches[some] = self._may_teach(table, slots[some], pane[some], calm)
         self.forest.learn(scaled[chosen][teaches])
         return Scored(
-            values=values,
-            scores=scores,
-            p_values=p_values,
-            total=total,
-            transition=transition,
-            first_pane=first_pane,
+            values=values, scores=scores, p_values=p_values, nats=nats, transition=transition, first_pane=first_pane
         )
 
-    def _tail(self, joint: Floats, strata: NDArray[np.intp]) -> Floats:
-        out = np.zeros(len(joint))
-        for stratum in np.unique(strata).tolist():
-            chosen = strata == stratum
-            out[chosen] = evidence.tail_nats(joint[chosen], self.joints.reference(stratum)[:, 0])
-        return out
-
     @staticmethod
-    def _note_scores(table: AccountTable, slots: Slots, scores: Floats, joint: Floats) -> None:
+    def _note_scores(
+        table: AccountTable, slots: Slots, *, scores: Floats, joint: Floats, nats: Floats, suspicion: Floats
+    ) -> None:
         """Keep the latest scores: the population is made of them."""
         rows = table.rows[slots]
         rows["scores"][:, : scores.shape[1]] = scores
-        rows["joint"] = joint
-        rows["peak_joint"] = np.maximum(rows["peak_joint"], joint)
+        rows["joint"], rows["evidence"], rows["suspicion"] = joint, nats, suspicion
+        rows["peak"] = np.maximum(rows["peak"], suspicion)
         table.rows[slots] = rows
-
-    def _add_evidence(self, table: AccountTable, slots: Slots, pane: NDArray[np.int64], nats: Floats) -> Floats:
-        """Settle finished blocks, put the latest evidence in the block under way; returns the evidence so far."""
-        rows = table.rows[slots]
-        block = pane // self._block_panes
-        settled = evidence.accumulate(rows["evidence"], rows["pending"])
-        rows["evidence"] = np.where(rows["block"] == block, rows["evidence"], settled)
-        rows["block"] = block
-        rows["pending"] = nats
-        total = evidence.accumulate(rows["evidence"], nats)
-        rows["peak"] = np.maximum(rows["peak"], total)
-        table.rows[slots] = rows
-        return total
 
     def _move_incidents(
-        self, table: AccountTable, slots: Slots, pane: NDArray[np.int64], total: Floats
+        self, table: AccountTable, slots: Slots, pane: NDArray[np.int64], nats: Floats, lasts: NDArray[np.bool_]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Open, raise or close incidents; returns what happened and the pane that opened each incident."""
         rows = table.rows[slots]
         was_open = rows["incident_pane"] != 0
-        if not was_open.any() and not (total >= self.threshold).any():
+        if not was_open.any() and not (lasts & (nats >= self.threshold)).any():
             return np.zeros(len(slots), np.int64), np.zeros(len(slots), np.int64)  # nearly always
-        tier = sum((total >= factor * self.threshold).astype(np.int64) for _, factor in TIERS)
+        tier = lasts * sum((nats >= factor * self.threshold).astype(np.int64) for _, factor in TIERS)
         stale = was_open & (tier > 0) & (pane - rows["said_pane"] >= self._refresh_panes)
         transition = np.select(
-            [~was_open & (tier > 0), was_open & (tier > rows["incident_tier"]), was_open & (total <= 0), stale],
+            [~was_open & (tier > 0), was_open & (tier > rows["incident_tier"]), was_open & (nats <= 0), stale],
             [CREATE, UPDATE, CLOSE, UPDATE],
             NOTHING,
         )
@@ -176,9 +163,6 @@ class Scorer:
     def rebuild_population(self, table: AccountTable) -> None:
         """Freeze the reference from the latest scores of every account that is known well enough and not suspected."""
         rows = table.rows[table.used()]
+        self.rates = evidence.rates_of(rows["harvest"], rows["informal_harvest"], rows["events"])
         good = rows[(rows["events"] >= self.config.min_events) & (rows["incident_pane"] == 0)]
-        scores = np.ascontiguousarray(good["scores"][:, : len(DETECTORS)])
-        self.population.rebuild(scores, good["events"])
-        p_values = self.population.p_values(scores.astype(np.float64), stratum_of(good["events"]))
-        joint = evidence.joint_score(p_values, WEIGHTS).astype(np.float32)
-        self.joints.rebuild(joint[:, None], good["events"])
+        self.population.rebuild(np.ascontiguousarray(good["scores"][:, : len(DETECTORS)]), good["events"])

@@ -54,6 +54,12 @@ class Sketch(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Keyed hash of the skeleton that remains when the slots (numbers, names, quoted and long parts) are masked."""
     system_template: Hash52 = 0
     """The same of the system prompt; 0 without one."""
+    lead: Hash52 = 0
+    """Keyed hash of the first four tokens, numbers masked."""
+    tail: Hash52 = 0
+    """Keyed hash of the last four tokens, numbers masked."""
+    style: Annotated[int, Meta(ge=0, le=255)] = 0
+    """Bit mask: 1 opens with a capital or in a script without capitals, 2 first person, 4 greets or pleads."""
     minhash: Annotated[tuple[Hash32, ...], Meta(max_length=MINHASH_VALUES)] = ()
     """Keyed MinHash of the word shingles, 16 values of 32 bits."""
     cells: Annotated[tuple[Cell, ...], Meta(max_length=4)] = ()

@@ -1,4 +1,4 @@
-"""The sequential test: its false-alarm rate on null blocks, its knob, and the tail it is fed with."""
+"""The harvest test: its false-alarm bound, its power, its rates, and the ranking."""
 
 from __future__ import annotations
 
@@ -6,99 +6,86 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from stillwatch_models import evidence
+from stillwatch_models.evidence import Rates
 
-BLOCKS_PER_DAY = 24
-
-
-def alarms(nats: np.ndarray, threshold: float) -> int:
-    """Blocks in which an account's evidence crosses the threshold upwards; `nats` (accounts, blocks)."""
-    total = np.zeros(len(nats))
-    crossings = 0
-    for block in nats.T:
-        after = evidence.accumulate(total, block)
-        crossings += int(((after >= threshold) & (total < threshold)).sum())
-        total = after
-    return crossings
+RATES = Rates()
 
 
-def test_theta_is_lundbergs_root() -> None:
-    root = (1 - evidence.THETA) * math.exp(evidence.THETA * evidence.DRIFT_NATS)
-    assert root == pytest.approx(1.0, abs=2e-3)
+def nats_over_time(events: np.ndarray) -> np.ndarray:
+    """Evidence after each event of each account; `events` (accounts, n) holds 0 and 1."""
+    harvest = np.cumsum(events, axis=1)
+    seen = np.broadcast_to(np.arange(1, events.shape[1] + 1), events.shape)
+    return evidence.harvest_nats(harvest, harvest, seen, RATES)
 
 
-@pytest.mark.parametrize("budget", [100.0, 1_000.0])
-def test_null_blocks_stay_within_the_budget(budget: float) -> None:
-    """Independent exponential blocks, which is what the test assumes of innocent accounts."""
-    accounts, days = 4_000, 25
-    nats = np.random.default_rng(20).exponential(1.0, (accounts, days * BLOCKS_PER_DAY))
-    allowed = budget / 10_000 * accounts * days
-    seen = alarms(nats, evidence.threshold(budget, 3_600.0))
-    assert seen <= allowed + 3 * math.sqrt(allowed)
-    assert seen >= allowed / 40  # the bound is generous, not empty
+@pytest.mark.parametrize("budget", [100.0, 500.0])
+def test_innocent_accounts_exceed_the_bound_no_more_often_than_promised(budget: float) -> None:
+    """Ville's bound at any time, at the least favourable null: every request with probability p0."""
+    accounts = 3_000
+    rng = np.random.default_rng(4)
+    events = (rng.random((accounts, 400)) < RATES.strict).astype(np.int64)
+    alarmed = (nats_over_time(events).max(axis=1) >= evidence.threshold(budget)).sum()
+    allowed = budget / 10_000 * accounts
+    assert alarmed <= allowed + 3 * math.sqrt(allowed)
 
 
-def test_longer_blocks_allow_more_alarms_each() -> None:
-    """The budget is per day: with a day's blocks each may use a day's budget."""
-    assert evidence.threshold(5.0, 86_400.0) < evidence.threshold(5.0, 3_600.0)
-    assert evidence.threshold(5.0, 86_400.0) == pytest.approx(-math.log(5e-4) / evidence.THETA)
+def test_a_harvester_passes_within_a_few_dozen_requests() -> None:
+    rng = np.random.default_rng(5)
+    events = (rng.random((500, 60)) < 0.9).astype(np.int64)
+    passed = nats_over_time(events) >= evidence.threshold(5.0)
+    assert passed[:, 29].mean() > 0.9
+    assert passed[:, -1].all()
 
 
-@given(low=st.floats(0.01, 1_000), factor=st.floats(1.01, 100))
-@settings(max_examples=40, deadline=None)
-def test_a_larger_budget_is_a_lower_threshold(low: float, factor: float) -> None:
-    assert evidence.threshold(low * factor, 3_600.0) < evidence.threshold(low, 3_600.0)
+def test_the_evidence_is_a_martingale_under_the_null() -> None:
+    """E has mean 1 at every n: summed exactly over the binomial distribution."""
+    n, p = 12, RATES.strict
+    y = np.arange(n + 1)
+    weight = np.array([math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in y])
+    strict = evidence.harvest_nats(y, np.zeros_like(y), np.full_like(y, n), Rates(strict=p, loose=0.5))
+    loose_part = math.exp(evidence.harvest_nats(np.array([0]), np.array([0]), np.array([n]), Rates(p, 0.5))[0])
+    zero_strict = math.exp(float(evidence._log_e(np.array([0]), np.array([n]), p)[0]))
+    loose = 2 * loose_part - zero_strict
+    assert float((weight * (2 * np.exp(strict) - loose)).sum()) == pytest.approx(1.0, abs=1e-9)
 
 
-def test_a_steady_campaign_passes_and_a_lucky_hour_does_not() -> None:
-    threshold = evidence.threshold(5.0, 3_600.0)
-    assert alarms(np.full((1, 24), 5.0), threshold) == 1
-    once = np.full((1, 24), 0.7)
-    once[0, 5] = 10.0
-    assert alarms(once, threshold) == 0
+def test_rates_follow_the_population_within_bounds_and_not_a_minority() -> None:
+    events = np.full(200, 100)
+    calm = np.full(200, 5)
+    assert evidence.rates_of(calm, calm, events) == Rates(0.25, 0.5)
+    formal = np.full(200, 30)
+    assert evidence.rates_of(formal, formal, events).strict == pytest.approx(0.40)
+    campaign = calm.copy()
+    campaign[:25] = 95
+    assert evidence.rates_of(campaign, campaign, events) == Rates(0.25, 0.5)
+    assert evidence.rates_of(np.full(200, 99), np.full(200, 99), events) == Rates(0.6, 0.75)
+    assert evidence.rates_of(formal[:20], formal[:20], events[:20]) == Rates()
 
 
-def test_evidence_fades_but_is_never_negative() -> None:
-    total = np.array([10.0, 0.5])
-    for _ in range(3):
-        total = evidence.accumulate(total, np.zeros(2))
-    assert total.tolist() == [1.0, 0.0]
+@given(budget=st.floats(0.01, 1_000), factor=st.floats(1.01, 4))
+def test_a_larger_budget_is_a_lower_threshold(budget: float, factor: float) -> None:
+    assert evidence.threshold(budget * factor) < evidence.threshold(budget)
 
 
-def test_the_tail_of_an_exponential_population_is_its_own() -> None:
-    reference = np.sort(np.random.default_rng(3).exponential(2.0, 20_000)).astype(np.float32)
-    joint = np.array([1.5, 5.0, 12.0])
-    assert evidence.tail_nats(joint, reference) == pytest.approx(joint / 2.0, rel=0.05)
+@given(harvest=st.integers(0, 500), more=st.integers(1, 50), events=st.integers(600, 900))
+def test_more_harvest_among_as_many_events_is_never_less_evidence(harvest: int, more: int, events: int) -> None:
+    counts = np.array([harvest, harvest + more])
+    above = np.maximum(counts, int(0.75 * events))  # the informal part is held where it speaks for harvesting
+    low, high = evidence.harvest_nats(counts, above, np.array([events, events]), RATES)
+    if harvest >= RATES.strict * events:
+        assert high >= low
 
 
-def test_the_fit_does_not_look_at_the_top_tenth() -> None:
-    """A campaign that is already inside the population does not hide itself."""
-    reference = np.sort(np.random.default_rng(4).exponential(1.0, 1_000)).astype(np.float32)
-    infested = reference.copy()
-    infested[905:] += 50.0
-    joint = np.linspace(0, 60, 7)
-    assert (evidence.tail_nats(joint, infested) == evidence.tail_nats(joint, reference)).all()
-    assert evidence.tail_nats(np.array([50.0]), infested)[0] > 20
+def test_suspicion_counts_in_full_only_after_time_or_many_events() -> None:
+    nats = np.full(4, 30.0)
+    ranked = evidence.suspicion(nats, np.array([1, 3, 6, 1]), np.array([10, 10, 10, 1_000]))
+    assert ranked.tolist() == pytest.approx([5.0, 15.0, 30.0, 30.0])
+    assert evidence.suspicion(np.array([-50.0]), np.array([1]), np.array([0])).tolist() == [-20.0]
 
 
-def test_no_population_and_a_population_without_spread_prove_nothing() -> None:
-    assert evidence.tail_nats(np.array([99.0]), np.zeros(0, np.float32)).tolist() == [0.0]
-    same = np.full(100, 3.0, np.float32)
-    assert evidence.tail_nats(np.array([3.0]), same)[0] == pytest.approx(math.log(2.0))
-
-
-def test_no_signal_decides_alone() -> None:
-    weights = np.array([1.0, 0.5, 1.5])
-    one = evidence.joint_score(np.array([[1e-12, 1.0, 1.0]]), weights)
-    assert one.tolist() == [evidence.CAP_NATS]
-    every = evidence.joint_score(np.array([[1e-12, 1e-12, 1e-12]]), weights)
-    assert every.tolist() == [3.0 * evidence.CAP_NATS]
-
-
-def test_a_joint_score_does_not_depend_on_its_neighbours() -> None:
-    p = np.random.default_rng(5).uniform(0.001, 1, (50, 7))
-    weights = np.linspace(0.1, 2, 7)
-    whole = evidence.joint_score(p, weights)
-    assert whole.tolist() == [float(evidence.joint_score(row[None], weights)[0]) for row in p]
+def test_the_joint_score_caps_every_detector() -> None:
+    p_values = np.array([[1e-9, 1.0], [1.0, 1.0]])
+    assert evidence.joint_score(p_values, [2.0, 1.0]).tolist() == [2.0 * evidence.CAP_NATS, 0.0]

@@ -40,33 +40,46 @@ class Scores(NamedTuple):
         return Scores(*map(max, self, other))
 
 
+_NOTHING = Scores()
+
+
 class Lexicon:
     """Looks for a phrase only where its most telling word occurs: ordinary text costs one set look-up a token."""
 
     def __init__(self) -> None:
+        self._words: dict[str, list[int]] = {}
+        """Phrases of one word: its weight in each group."""
         self._by_anchor: dict[str, list[_Phrase]] = {}
+        """All others, under their most telling word."""
         for group, lists in enumerate((ELICITATION, GRADING, PROBING)):
             for weight, phrases in lists.items():
                 for phrase in phrases.split("|"):
-                    self._add(group, weight, phrase)
-        self._anchors = frozenset(self._by_anchor)
+                    self._add(group, round(100 * weight), phrase)
+        self._telling = frozenset(self._words.keys() | self._by_anchor.keys())
 
-    def _add(self, group: int, weight: float, phrase: str) -> None:
+    def _add(self, group: int, weight: int, phrase: str) -> None:
         parts = [part for word in phrase.split() for part in ([word] if word in _WILD else tokenise(word))]
+        if len(parts) == 1:
+            self._words.setdefault(parts[0], [0, 0, 0])[group] += weight
+            return
         anchor = max(parts, key=lambda part: (part not in _WILD, part not in FUNCTION_WORDS, len(part)))
-        self._by_anchor.setdefault(anchor, []).append(_Phrase(group, round(100 * weight), _finder(parts)))
+        self._by_anchor.setdefault(anchor, []).append(_Phrase(group, weight, _finder(parts)))
 
     def scores(self, tokens: list[str]) -> Scores:
         """The scores of a tokenised text."""
-        anchors = self._anchors.intersection(tokens)
-        if not anchors:
-            return Scores()
-        line = f" {' '.join(tokens)} "
+        telling = self._telling.intersection(tokens)
+        if not telling:
+            return _NOTHING
         sums = [0, 0, 0]
-        for anchor in anchors:
-            for group, weight, found_in in self._by_anchor[anchor]:
-                if found_in(line):
-                    sums[group] += weight
+        for word in self._words.keys() & telling:
+            sums = list(map(int.__add__, sums, self._words[word]))
+        anchors = self._by_anchor.keys() & telling
+        if anchors:
+            line = f" {' '.join(tokens)} "
+            for anchor in anchors:
+                for group, weight, found_in in self._by_anchor[anchor]:
+                    if found_in(line):
+                        sums[group] += weight
         return Scores(*map(_saturate, sums))
 
 

@@ -24,7 +24,7 @@ _KANA_SHARE = 0.2
 """Japanese is mostly Han by count; this share of kana among both makes it Japanese."""
 
 _FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
-_CODE_SIGN = re.compile(r"[{};=<>_\[\]\t]")
+_CODE_SIGNS = b"{};=<>_[]\t"
 _CODE_FLOOR, _CODE_SPAN = 0.02, 0.08
 
 
@@ -54,6 +54,8 @@ def code_share(text: str) -> float:
     if not text:
         return 0.0
     fenced = sum(map(len, _FENCE.findall(text))) / len(text) if "```" in text else 0.0
-    density = (len(_CODE_SIGN.findall(text)) + text.count("()") + text.count("\n    ")) / len(text)
+    data = text.encode("utf-8", "surrogatepass")
+    signs = len(data) - len(data.translate(None, _CODE_SIGNS))
+    density = (signs + data.count(b"()") + data.count(b"\n    ")) / len(text)
     dense = min(max((density - _CODE_FLOOR) / _CODE_SPAN, 0.0), 1.0)
     return round(max(fenced, dense), 3)

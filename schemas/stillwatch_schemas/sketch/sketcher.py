@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -11,6 +10,7 @@ import msgspec
 from stillwatch_schemas.events import RequestEvent, Sketch
 from stillwatch_schemas.sketch.hashing import MIN_KEY_BYTES, TextHash, TokenHashes
 from stillwatch_schemas.sketch.lexicon import Lexicon, Scores
+from stillwatch_schemas.sketch.marks import edge_hashes, style_of
 from stillwatch_schemas.sketch.measures import HAN, KANA_OR_HANGUL, OTHER, code_share, script_of
 from stillwatch_schemas.sketch.normalise import READ_CHARS, Normal, normalise
 from stillwatch_schemas.sketch.projection import Bags, Projector
@@ -65,13 +65,13 @@ class Sketcher:
         """What `sketch` gives for each pair of prompt and system prompt, at a lower cost each."""
         measured: list[dict[str, Any] | None] = []
         vectors: list[Vectors] = []
-        bags = Bags()
+        bags = self._projector.bags()
         for prompt, system_prompt in texts:
             measured.append(self._measure(prompt, system_prompt, bags))
-            if len(bags.values) > _CHUNK_TOKENS:
+            if len(bags.stream) > _CHUNK_TOKENS:
                 vectors += self._projector.project(bags)
-                bags = Bags()
-        if bags.lengths:
+                bags = self._projector.bags()
+        if bags.weights:
             vectors += self._projector.project(bags)
         following = iter(vectors)
         return [None if fields is None else _complete(fields, following) for fields in measured]
@@ -90,17 +90,21 @@ class Sketcher:
     def _measure_prompt(self, prompt: str, bags: Bags) -> dict[str, Any]:
         normal = normalise(prompt)
         values = list(map(self._tokens.__getitem__, normal.tokens))
-        bag = Counter(values)
+        distinct = sorted(set(values))
         if values:
-            bags.add(values, bag)
+            bags.add(values, distinct)
         script = script_of(normal.text)
+        lead, tail = edge_hashes(normal.tokens, values)
         return {
             "v": SKETCH_VERSION,
             "chars": len(prompt),
             "words": len(values),
             "text_hash": self._text_hash(_verbatim(prompt, normal)),
             "template": self._template_hash(skeleton(normal.text)),
-            "cells": topic_cells(bag, values, unspaced=script in _UNSPACED_SCRIPTS),
+            "cells": topic_cells(distinct, values, unspaced=script in _UNSPACED_SCRIPTS),
+            "lead": lead,
+            "tail": tail,
+            "style": style_of(normal.text, normal.tokens),
             "script": script,
             "code": code_share(normal.text),
             "scores": self._lexicon.scores(normal.tokens),

@@ -11,6 +11,8 @@ Code blocks, addresses and quoted spans are slots.
 
 from __future__ import annotations
 
+import functools
+import itertools
 import re
 
 from stillwatch_schemas.sketch.normalise import UNSPACED_CHAR
@@ -31,12 +33,13 @@ _CLOSING_WORDS = 10
 # No span may contain its own opening sign: a search stays linear however many unclosed ones a text holds.
 _FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 _ADDRESS = re.compile(r"\b\w{2,8}://\S+")
-_QUOTED = re.compile(r'"[^"\n]+"(?!\s?[:=])|`[^`\n]+`|[“„][^“”„\n]*[”“]|«[^«»\n]*»|「[^「」\n]*」|『[^『』\n]*』')
-_QUOTES = '"`“„«「『'
+# Patterns begin with a set, so that the search skips to it; then comes what must hold at the sign found.
+_QUOTED = re.compile(
+    r'["`“„«「『](?:(?<=")[^"\n]+"(?!\s?[:=])|(?<=`)[^`\n]+`|(?<=[“„])[^“”„\n]*[”“]'
+    r"|(?<=«)[^«»\n]*»|(?<=「)[^「」\n]*」|(?<=『)[^『』\n]*』)"
+)
 _DIGITS = re.compile(r"\d+(?:[.,]\d+)*")
-_MARKS = ":=[<"
-_MARK = re.compile(r"[:=]|[\[<]/?[^\W\d][^\[\]<>\n]{0,40}[\]>]")
-# A set first, so that the search skips to it; then what must hold at the sign found.
+_MARK = re.compile(r"[:=\[<](?:(?<=[:=])|/?[^\W\d][^\[\]<>\n]{0,40}[\]>])")
 _HEAD_END = re.compile(r"[\n|。.!?](?:(?<=[\n|。])|(?=\s)|(?<=[\u3040-\u9fff].))")
 _UNSPACED_END = re.compile(r"[。!?;,\n]")
 _EDGES = " \t\r\n\v\f.,;:!?()[]{}<>\"'`*#-\u2013\u2014=|_/\\。、“”„«»「」『』【】"
@@ -57,13 +60,11 @@ def _mask_spans(text: str) -> str:
         text = _FENCE.sub(SLOT, text)
     if "://" in text:
         text = _ADDRESS.sub(SLOT, text)
-    return _QUOTED.sub(SLOT, text) if any(sign in text for sign in _QUOTES) else text
+    return _QUOTED.sub(SLOT, text)
 
 
 def _labels(text: str) -> tuple[list[str], int, int]:
     """Distinct labels in order of appearance, where the first begins, and where the last one's value begins."""
-    if not any(sign in text for sign in _MARKS):
-        return [], len(text), 0
     labels: dict[str, None] = {}
     first, previous, last = len(text), 0, 0
     for count, mark in enumerate(_MARK.finditer(text)):
@@ -90,17 +91,22 @@ def _label_before(text: str, begin: int, end: int) -> tuple[str, int]:
     """The label that ends at `end` and where it starts: from the last capitalised word, else one word; "" if none."""
     window = text[max(begin, end - _LABEL_CHARS) : end]
     line = window[max(window.rfind("\n"), window.rfind("|")) + 1 :]
+    label, first_word = _label_of(line, cut=len(line) == len(window))
+    return label, max(begin, text.rfind(first_word, 0, end)) if label else end
+
+
+@functools.lru_cache(maxsize=4_096)
+def _label_of(line: str, *, cut: bool) -> tuple[str, str]:
+    """The label at the end of at most 48 characters and its first word; `cut`: the line may have begun before."""
     words = line.split()[-_LABEL_WORDS:]
     if not words:
-        return "", end
+        return "", ""
     if UNSPACED_CHAR.search(words[-1]):
         words = [_UNSPACED_END.split(words[-1])[-1][-_UNSPACED_KEEP:]]
-    elif len(line) == len(window) or len(words) == _LABEL_WORDS:
+    elif cut or len(words) == _LABEL_WORDS:
         words = words[next((at for at in range(len(words) - 1, -1, -1) if words[at][0].isupper()), -1) :]
     label = _DIGITS.sub("#", " ".join(words)).casefold().strip(_EDGES)
-    if not label or label == SLOT or label[-1] == "#":
-        return "", end
-    return label, max(begin, text.rfind(words[0], 0, end))
+    return ("", "") if not label or label == SLOT or label[-1] == "#" else (label, words[0])
 
 
 def _head_end(text: str, first_label: int) -> int:
@@ -120,9 +126,8 @@ def _head(text: str, *, identified: bool, alone: bool) -> str:
     first = words[0].casefold().strip(_EDGES)
     if len(words) > _KEEP_ALL:
         words = [*words[:_KEEP_FIRST], SLOT, *words[-_KEEP_LAST:]]
-    kept = [first, *map(_mask_word, words[1:])]
-    line = " ".join(_shorten(word) for at, word in enumerate(kept) if at == 0 or word != kept[at - 1])
-    return _DIGITS.sub("#", line)
+    kept = [word for word, _ in itertools.groupby([first, *map(_mask_word, words[1:])])]
+    return _DIGITS.sub("#", " ".join(kept if text.isascii() else map(_shorten, kept)))
 
 
 def _is_opener(word: str) -> bool:
@@ -132,6 +137,8 @@ def _is_opener(word: str) -> bool:
 def _mask_word(word: str) -> str:
     """A slot for a name (Capitalised, not an ACRONYM), else the word itself, folded and without punctuation."""
     bare = word.strip(_EDGES)
+    if bare.islower():
+        return bare
     if SLOT in bare or (bare[:1].isupper() and not bare.isupper()):
         return SLOT
     return bare.casefold()
@@ -139,7 +146,7 @@ def _mask_word(word: str) -> str:
 
 def _shorten(word: str) -> str:
     """Both ends of a long word: a clause, in scripts that put no spaces."""
-    if len(word) <= _UNSPACED_KEEP_ALL or word.isascii() or not UNSPACED_CHAR.search(word):
+    if len(word) <= _UNSPACED_KEEP_ALL or not UNSPACED_CHAR.search(word):
         return word
     return f"{word[:_UNSPACED_KEEP]}{SLOT}{word[-_UNSPACED_KEEP:]}"
 

@@ -7,8 +7,7 @@ cells an account has hit is topic coverage; equal cells across accounts are shar
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable
+import numpy as np
 
 from stillwatch_schemas.sketch.hashing import CONTENT, PLAIN, TOKEN_BITS
 
@@ -16,22 +15,24 @@ CELLS = 4_096
 MAX_CELLS = 4
 
 _CONTENT_FLOOR = CONTENT << TOKEN_BITS
-_MASK = (1 << TOKEN_BITS) - 1
-_MIX = 0x9E3779B97F4A7C15
+_RANK = np.uint64(TOKEN_BITS)
+_THREE, _MIX, _UPPER = np.uint64(3), np.uint64(0x9E3779B97F4A7C15), np.uint64(34)
 
 
-def topic_cells(values: Iterable[int], in_order: list[int], *, unspaced: bool) -> tuple[int, ...]:
-    """Up to four cells, ascending: from distinct token values, for unspaced scripts also from neighbours."""
-    best = [value for value in sorted(values, reverse=True)[:MAX_CELLS] if value >= _CONTENT_FLOOR]
+def topic_cells(distinct: list[int], in_order: list[int], *, unspaced: bool) -> tuple[int, ...]:
+    """Up to four cells, ascending: from the distinct token values ascending, for unspaced scripts also from neighbours."""
+    best = [value for value in distinct[-MAX_CELLS:] if value >= _CONTENT_FLOOR]
     if unspaced and len(best) < MAX_CELLS:
-        best += sorted(_character_pairs(in_order), reverse=True)[: MAX_CELLS - len(best)]
+        best += _character_pairs(in_order)[len(best) - MAX_CELLS :]
     return tuple(sorted({value % CELLS for value in best}))
 
 
-def _character_pairs(values: list[int]) -> set[int]:
-    """Mixed hashes of neighbouring single characters, function characters left out."""
-    return {
-        ((left * 3 + right) * _MIX & _MASK) >> (TOKEN_BITS // 2)
-        for left, right in itertools.pairwise(values)
-        if left >> TOKEN_BITS == PLAIN and right >> TOKEN_BITS == PLAIN
-    }
+def _character_pairs(in_order: list[int]) -> list[int]:
+    """Distinct mixed hashes of neighbouring single characters, ascending, function characters left out."""
+    values = np.array(in_order, dtype=np.uint64)
+    plain = values >> _RANK == PLAIN
+    left, right = values[:-1], values[1:]
+    mixed: list[int] = np.unique(((left * _THREE + right) * _MIX >> _UPPER)[plain[:-1] & plain[1:]])[
+        -MAX_CELLS:
+    ].tolist()
+    return mixed

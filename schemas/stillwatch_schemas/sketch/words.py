@@ -7,11 +7,12 @@ and nothing else. All in lower case, as the tokeniser gives them.
 from __future__ import annotations
 
 
-def _words(text: str) -> frozenset[str]:
+def words_of(text: str) -> frozenset[str]:
+    """A set of the words of a text."""
     return frozenset(text.split())
 
 
-FUNCTION_WORDS = _words(
+FUNCTION_WORDS = words_of(
     """
     a about above after again against all also am an and any are as at be because been before being below between both
     but by can could did do does doing dont down during each either every few for from further get had has have having
@@ -37,7 +38,7 @@ FUNCTION_WORDS = _words(
 )
 """Words without a topic: weak in the embedding, never a topic cell."""
 
-INSTRUCTION_WORDS = _words(
+INSTRUCTION_WORDS = words_of(
     """
     add analyze analyse answer answers ask based brief briefly calculate check choose classify code compare complete
     compute consider consist context convert correct create decide define describe description design determine develop
@@ -54,7 +55,7 @@ INSTRUCTION_WORDS = _words(
 )
 """Words of the task rather than of the topic: treated as function words when topic cells are chosen."""
 
-OPENERS = INSTRUCTION_WORDS | _words(
+OPENERS = INSTRUCTION_WORDS | words_of(
     """
     act assume assistant below given help here imagine please pretend you your
     bitte du hilf
@@ -64,7 +65,7 @@ OPENERS = INSTRUCTION_WORDS | _words(
 )
 """First words of a head that reads like an instruction."""
 
-CLOSINGS = INSTRUCTION_WORDS | _words(
+CLOSINGS = INSTRUCTION_WORDS | words_of(
     """
     also always avoid be dont do end exactly finally if just limit must never no now only please remember start the use
     your antwort bitte nur ausgabe réponse seulement veuillez respuesta solo devuelve gebe retourne renvoie

@@ -1,0 +1,123 @@
+"""Harvest events: requests that look like one item of a data set, and not like somebody talking.
+
+A harvester sends a list. Each item stands alone, is new to the account, is worded like a task and not like a person,
+and is not one filling of a template. No single mark is rare; all of them together, request after request, are.
+
+    harvest = stands alone and no tools and answered and fresh and no template and impersonal and formal
+
+- stands alone: it opens a conversation, or follows up with another topic (cosine to the previous prompt below 0.35);
+- fresh: at least half of its MinHash values are new to the account (Bloom filter, corrected for its filling), and the
+  text itself was not sent before;
+- no template: its first and last four tokens stood in less than 35 % of the account's prompts so far;
+- impersonal, formal: the sketch's marks of style. Without `formal` it is an informal harvest event, tested apart.
+
+What came before means the panes before; within a pane the first of equal texts is the fresh one, in time order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stillwatch_models.accounts import SEEN_BYTES, TEMPLATE_BUCKETS, Rows
+from stillwatch_models.columns import Events
+from stillwatch_models.distinct import mix
+
+Indices = NDArray[np.intp]
+Mask = NDArray[np.bool_]
+
+LEAST_FRESH = 0.5
+MOST_TEMPLATE = 0.35
+FEW_EVENTS = 10
+"""A template's share is taken of at least so many events."""
+SAME_TOPIC = 0.35
+BITS = 8 * SEEN_BYTES
+TEXT_BITS = 2
+"""Bits that a text sets in its Bloom filter."""
+
+
+def observe(rows: Rows, events: Events, owner: Indices, local: Indices) -> tuple[Mask, Mask]:
+    """Which events are harvest events, strictly and without regard to form; updates the rows' memory.
+
+    `rows` is one row an account, `events` are of one pane an account, by account and time; `owner[i]` is the row of
+    event i and `local[j]` the first event of row j.
+    """
+    text = events["has_text"] != 0
+    fresh = _fresh(rows, events, owner) & text
+    alone = (events["one_shot"] != 0) | ((events["formal"] != 0) & ~_same_topic(rows, events, local))
+    answered = (events["answered"] != 0) & (events["tools"] == 0)
+    loose = alone & answered & fresh & (events["impersonal"] != 0) & ~_templated(rows, events, owner)
+    _remember(rows, events, owner, local, text)
+    return loose & (events["formal"] != 0), loose
+
+
+def _fresh(rows: Rows, events: Events, owner: Indices) -> Mask:
+    slot = np.arange(events["minhash"].shape[1], dtype=np.int64) << 32
+    words = _bits(events["minhash"].astype(np.int64) + slot)
+    texts = _text_bits(events)
+    new_words = ~_holds(rows["seen_words"], owner[:, None], words) & _first(owner, words)
+    filled = np.bitwise_count(rows["seen_words"]).sum(axis=1, dtype=np.int64)[owner] / BITS
+    share = new_words.mean(axis=1) / (1.0 - filled)
+    sent_before = _holds(rows["seen_texts"], owner[:, None], texts).all(axis=1)
+    return np.asarray((share >= LEAST_FRESH) & ~sent_before)
+
+
+def _bits(values: NDArray[np.int64]) -> Indices:
+    return (mix(values) % np.uint64(BITS)).astype(np.intp)
+
+
+def _text_bits(events: Events) -> Indices:
+    salt = np.arange(1, TEXT_BITS + 1, dtype=np.int64) << 53
+    return _bits(events["text_hash"][:, None] ^ salt)
+
+
+def _holds(filters: NDArray[np.uint8], owner: Indices, bits: Indices) -> Mask:
+    return np.asarray(filters[owner, bits >> 3] >> (bits & 7).astype(np.uint8) & 1 == 1)
+
+
+def _first(owner: Indices, bits: Indices) -> Mask:
+    """Marks the first occurrence of each bit among an account's events of the pane."""
+    keys = (owner[:, None] * BITS + bits).ravel()
+    first = np.zeros(len(keys), bool)
+    first[np.unique(keys, return_index=True)[1]] = True
+    return first.reshape(bits.shape)
+
+
+def _same_topic(rows: Rows, events: Events, local: Indices) -> Mask:
+    """Whether an event goes on with the topic of the previous one of its conversation."""
+    before = np.concatenate((events["embedding"][:1], events["embedding"][:-1])).astype(np.int64)
+    conversation = np.concatenate((events["conversation"][:1], events["conversation"][:-1]))
+    before[local], conversation[local] = rows["latest_embedding"], rows["conversation"]
+    now = events["embedding"].astype(np.int64)
+    product = (now * before).sum(axis=1)
+    lengths = np.sqrt(((now * now).sum(axis=1) * (before * before).sum(axis=1)).astype(np.float64))
+    return np.asarray((conversation == events["conversation"]) & (product >= SAME_TOPIC * np.maximum(lengths, 1.0)))
+
+
+def _templated(rows: Rows, events: Events, owner: Indices) -> Mask:
+    total = np.maximum(rows["leads"].sum(axis=1), FEW_EVENTS)[owner]
+    most = np.maximum(rows["leads"][owner, _bucket(events["lead"])], rows["tails"][owner, _bucket(events["tail"])])
+    return np.asarray(most / total >= MOST_TEMPLATE)
+
+
+def _bucket(hashes: NDArray[np.int64]) -> Indices:
+    return (mix(hashes) % np.uint64(TEMPLATE_BUCKETS)).astype(np.intp)
+
+
+def _remember(rows: Rows, events: Events, owner: Indices, local: Indices, text: Mask) -> None:
+    some, who = events[text], owner[text]
+    if len(some):
+        slot = np.arange(some["minhash"].shape[1], dtype=np.int64) << 32
+        _add(rows["seen_words"], who[:, None], _bits(some["minhash"].astype(np.int64) + slot))
+        _add(rows["seen_texts"], who[:, None], _text_bits(some))
+        np.add.at(rows["leads"], (who, _bucket(some["lead"])), np.float32(1))
+        np.add.at(rows["tails"], (who, _bucket(some["tail"])), np.float32(1))
+    last = np.append(local[1:], len(events)) - 1
+    rows["latest_embedding"], rows["conversation"] = events["embedding"][last], events["conversation"][last]
+
+
+def _add(filters: NDArray[np.uint8], owner: Indices, bits: Indices) -> None:
+    full = np.bitwise_count(filters).sum(axis=1, dtype=np.int64) > BITS // 2
+    filters[full] = 0
+    owners = np.broadcast_to(owner, bits.shape)
+    np.bitwise_or.at(filters, (owners, bits >> 3), np.left_shift(1, bits & 7).astype(np.uint8))
