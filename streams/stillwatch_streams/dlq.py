@@ -35,6 +35,8 @@ class Origin(msgspec.Struct, frozen=True):
     offset: int
     code: str
     message: str
+    timestamp_ms: int
+    """Of the record itself; -1 where it has none."""
 
 
 def letter_message(letter: DeadLetter, *, dlq: str, source: str, partition: int, group: str, to: int) -> Message:
@@ -49,6 +51,7 @@ def letter_message(letter: DeadLetter, *, dlq: str, source: str, partition: int,
         "message": letter.message,
         "code": letter.code,
         "field": letter.field or "",
+        "timestamp": str(record.timestamp),
     }
     headers = [(PREFIX + name, text.encode("utf-8", "replace")) for name, text in facts.items()]
     kept = [(name, bytes(value or b"")) for name, value in record.headers if not name.startswith(STEERING)]
@@ -71,6 +74,7 @@ def origin_of(headers: Iterable[tuple[str, bytes]]) -> Origin | None:
             int(facts["offset"]),
             facts.get("code", ""),
             facts.get("message", ""),
+            int(facts.get("timestamp", "-1")),
         )
     except (KeyError, ValueError):
         return None
@@ -132,11 +136,12 @@ def poison_letter(record: Record, error: str) -> DeadLetter:
 
 
 def redrive_message(record: Record, origin: Origin) -> Message:
-    """The dead letter as it first came: to its own topic, with its own key, bytes and headers."""
+    """The dead letter as it first came: to its own topic, with its own key, bytes, headers and time."""
     headers = tuple((name, bytes(value)) for name, value in record.headers if not name.startswith(PREFIX))
     empty = any(name == NULL_HEADER for name, _ in record.headers)
     value = b"" if empty else record.value  # neither key nor value can't be written again
-    return Message(topic=origin.topic, key=record.key, value=value, headers=headers)
+    time = origin.timestamp_ms if origin.timestamp_ms >= 0 else None
+    return Message(topic=origin.topic, key=record.key, value=value, headers=headers, timestamp_ms=time)
 
 
 def _shortened(message: Message) -> Message:

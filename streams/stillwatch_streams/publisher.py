@@ -27,6 +27,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     key: bytes | None = None
     partition: int | None = None
     headers: tuple[tuple[str, bytes], ...] = ()
+    timestamp_ms: int | None = None
+    """None: now."""
 
 
 class Publisher:
@@ -71,6 +73,7 @@ class Publisher:
                 key=message.key,
                 partition=message.partition,
                 headers=list(message.headers),
+                timestamp_ms=message.timestamp_ms,
             )
             for message in messages
         ]

@@ -48,6 +48,10 @@ class FencedError(StillwatchError):
     """The consumer group has given this partition to another worker."""
 
 
+class OutOfStepError(StillwatchError):
+    """Records went missing between fetch and shard; starting again from the checkpoint cures it."""
+
+
 class AgentSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What one agent does with one topic."""
 
@@ -199,9 +203,9 @@ class PartitionRunner(Generic[T]):
     def _gate(self, fetch: Fetch) -> None:
         """No record may be missing between two fetches; go on only where retention is to blame and that is allowed."""
         if fetch.base != self.offset:
-            raise StateError(
+            raise OutOfStepError(
                 f"{self.topic}, partition {self.partition}: expected offset {self.offset}, was given {fetch.base};"
-                " records were lost between fetch and agent. The worker restarts from its checkpoint."
+                " records were lost between fetch and agent. The worker starts again from its checkpoint."
             )
         if not fetch.lost:
             return

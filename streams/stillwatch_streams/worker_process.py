@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -39,6 +40,8 @@ from stillwatch_streams.settings import Settings
 from stillwatch_streams.topic_names import TopicNames
 
 WATCH_SECONDS = 0.5
+GC_THRESHOLDS = (100_000, 50, 1_000)
+"""Events come and go by the thousand and hold no cycles; the collector's own thresholds would run all the time."""
 
 log = get_logger(__name__)
 
@@ -177,6 +180,8 @@ class WorkerProcess:
 
 def run_worker(settings: Settings, make_agents: MakeAgents, *, reset_state: bool = False) -> int:
     """Run one worker in this process; its exit code."""
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
     try:
         asyncio.run(WorkerProcess(settings, make_agents, reset_state=reset_state).run())
     except (BrokerError, KafkaError, OSError) as error:
@@ -187,12 +192,7 @@ def run_worker(settings: Settings, make_agents: MakeAgents, *, reset_state: bool
 
 def exit_code(error: BaseException) -> int:
     """Tell the supervisor whether starting again can help."""
-    return error.exit_code if isinstance(error, (ConfigError, StateError)) and not _passing(error) else FAILED
-
-
-def _passing(error: BaseException) -> bool:
-    """A record lost between fetch and agent is cured by a restart; missing state is not."""
-    return "restarts from its checkpoint" in str(error)
+    return error.exit_code if isinstance(error, (ConfigError, StateError)) else FAILED
 
 
 async def _start_and_watch(app: WorkerApp) -> None:

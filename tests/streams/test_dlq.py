@@ -49,12 +49,13 @@ def test_headers_that_are_not_ours_are_no_origin() -> None:
 
 
 def test_redrive_gives_back_what_came() -> None:
-    record = PlainRecord(value=b"v", key=b"k", headers=(("trace", b"1"),))
+    record = PlainRecord(value=b"v", key=b"k", headers=(("trace", b"1"),), timestamp=1_767_225_600_000)
     message = letter(record)
     origin = origin_of(message.headers)
     assert origin is not None
     again = redrive_message(received(message), origin)
     assert (again.topic, again.key, again.value, again.headers) == ("requests", b"k", b"v", (("trace", b"1"),))
+    assert again.timestamp_ms == 1_767_225_600_000
 
 
 def test_poison_says_how_the_worker_ended() -> None:
