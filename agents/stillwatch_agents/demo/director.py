@@ -66,7 +66,7 @@ class _Demo:
 
     async def run(self) -> Summary:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._stop)
         if self._options.duration_seconds is not None:
             loop.call_later(self._options.duration_seconds, self._stop)
