@@ -8,6 +8,7 @@ answers, or token counts are not seen.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -23,6 +24,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+logger = logging.getLogger("stillwatch.serving.asgi")
 
 CLIENT_CLOSED = 499
 """Status of an exchange whose client went away, as nginx has it."""
@@ -65,7 +68,13 @@ class Exchange:
         elif failed_status == CLIENT_CLOSED:
             answer["finish_reason"] = "client_closed"
         input_tokens, output_tokens = _count(answer["input_tokens"]), _count(answer["output_tokens"])
-        node.end(self._ticket, self._event(node, answer), tokens=input_tokens + output_tokens)
+        try:
+            event = self._event(node, answer)
+        except Exception:
+            # The answer is under way: whatever a host's identity function put into the facts, it must not spoil it.
+            logger.exception("no event can be made of a request of %s", self._client.identity)
+            event = None
+        node.end(self._ticket, event, tokens=input_tokens + output_tokens)
 
     def _event(self, node: ServingNode, answer: dict[str, Any]) -> dict[str, Any]:
         who = self._client.identity

@@ -120,10 +120,14 @@ class ServingNode:
         self._running[id(ticket)] = ticket
         return ticket
 
-    def end(self, ticket: Ticket, event: Mapping[str, Any] | RequestEvent, *, tokens: int) -> None:
-        """The request is over: count its model tokens and publish its event (or loose fields of it)."""
-        if self._running.pop(id(ticket), None) is not None:
-            self.decider.settle(ticket.decision, tokens)
+    def end(self, ticket: Ticket, event: Mapping[str, Any] | RequestEvent | None, *, tokens: int) -> None:
+        """The request is over: count its model tokens and publish its event (or loose fields of it; None: without)."""
+        if self._running.pop(id(ticket), None) is None:
+            return
+        self.decider.settle(ticket.decision, tokens)
+        if event is None:
+            self.emitter.counts["unfit"] += 1
+        else:
             self.emitter.emit(event)
 
     def state(self) -> dict[str, Any]:

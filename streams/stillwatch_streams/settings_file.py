@@ -15,6 +15,8 @@ from stillwatch_schemas.errors import ConfigError
 from stillwatch_streams.settings import SECRETS, Settings
 
 ENV_PREFIX = "STILLWATCH_"
+SERVING_PREFIX = f"{ENV_PREFIX}SERVING__"
+"""The serving side's own section, which may stand in the same environment."""
 ENV_FILE = "STILLWATCH_CONFIG"
 
 
@@ -88,7 +90,7 @@ def _line_of(text: str, key: str) -> int:
 def _from_env(environ: Mapping[str, str]) -> dict[str, Given]:
     given = {}
     for name, value in environ.items():
-        if name.startswith(ENV_PREFIX) and "__" in name:
+        if name.startswith(ENV_PREFIX) and "__" in name and not name.startswith(SERVING_PREFIX):
             key = name.removeprefix(ENV_PREFIX).lower().replace("__", ".")
             given[key] = Given(value, f"environment variable {name}", from_env=True)
     return given

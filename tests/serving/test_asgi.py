@@ -15,8 +15,9 @@ from stillwatch_schemas.codec import encode_directive
 from stillwatch_schemas.directives import Directive, Params
 from stillwatch_schemas.fitting import convert_request
 from stillwatch_serving.asgi import App, StillwatchMiddleware
+from stillwatch_serving.decisions import Identity
 from stillwatch_serving.gateway import build_app
-from stillwatch_serving.identity import trusted_headers
+from stillwatch_serving.identity import Client, trusted_headers
 from stillwatch_serving.node import ServingNode
 from stillwatch_serving.settings import BrokerSettings, ServingSettings
 from support.builders import T0, make_directive
@@ -221,3 +222,15 @@ async def test_the_state_page_tells_what_is_in_force(gateway: httpx.AsyncClient,
     assert [(d["key"], d["mode"]) for d in state["directives"]] == [("account:acct-1", "enforce")]
     assert state["verdicts"] == {"allow": 1}
     assert state["hits"] == {"throttle/enforce": 1}
+
+
+async def test_an_event_that_cannot_be_made_spoils_no_answer_and_holds_no_slot(node: ServingNode) -> None:
+    order(node, params=Params(concurrency=1))
+
+    def careless(_scope: object) -> Client:
+        return Client(identity=Identity(account_id="acct-1"), facts=None)  # type: ignore[arg-type]  # a host's mistake
+
+    async with client_of(StillwatchMiddleware(build_app(node), node, identify=careless)) as client:
+        for _ in range(2):
+            assert (await client.post(CHAT, json=HELLO)).status_code == 200
+    assert node.emitter.counts["unfit"] == 2

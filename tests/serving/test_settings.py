@@ -7,6 +7,7 @@ import pytest
 from stillwatch_schemas.errors import ConfigError
 from stillwatch_serving.settings import BrokerSettings, load_settings
 from stillwatch_streams.settings import BrokerSettings as ServiceBrokerSettings
+from stillwatch_streams.settings_file import load_settings as load_service_settings
 
 
 def test_both_sections_come_from_the_environment() -> None:
@@ -78,3 +79,9 @@ def test_the_detectors_environment_serves_a_node_too() -> None:
     ours = {field.name: field.default for field in msgspec.structs.fields(BrokerSettings)}
     theirs = {field.name: field.default for field in msgspec.structs.fields(ServiceBrokerSettings)}
     assert ours.items() <= theirs.items()
+
+
+def test_a_nodes_own_settings_do_not_disturb_a_detector_in_the_same_environment() -> None:
+    environ = {"STILLWATCH_SERVING__NODE": "gw-1", "STILLWATCH_BROKER__BOOTSTRAP": "kafka:9093"}
+    assert load_service_settings(env=environ).broker.bootstrap == "kafka:9093"
+    assert load_settings(environ)[1].node == "gw-1"
