@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import time
-from collections import Counter
 from itertools import pairwise
 
 import msgspec
@@ -17,7 +16,7 @@ from hypothesis import strategies as st
 from stillwatch_schemas.errors import ConfigError
 from stillwatch_schemas.events import RequestEvent, Sketch
 from stillwatch_schemas.sketch import SKETCH_VERSION, Sketcher, with_sketch
-from stillwatch_schemas.sketch.projection import Bags, Projector
+from stillwatch_schemas.sketch.projection import Projector
 from support.builders import make_event, make_sketch
 
 KEY = b"a key for tests, nothing more"
@@ -162,14 +161,14 @@ def test_minhash_estimates_the_jaccard_similarity_of_word_pairs(words: list[str]
     other = list(words)
     for _ in range(edits):
         other[random.randrange(len(other))] = "changed"  # type: ignore[attr-defined]  # hypothesis gives a random.Random
-    pairs = [{(None, each[0]), *pairwise(each)} for each in (words, other)]
+    pairs = [set(pairwise([None, *each, None])) for each in (words, other)]
     truth = len(pairs[0] & pairs[1]) / len(pairs[0] | pairs[1])
     agreeing = 0
     for projector, tokens in PROJECTORS:
-        bags = Bags()
+        bags = projector.bags()
         for each in (words, other):
             values = [tokens[word] for word in each]
-            bags.add(values, Counter(values))
+            bags.add(values, sorted(set(values)))
         (one, _), (two, _) = projector.project(bags)
         agreeing += sum(a == b for a, b in zip(one, two, strict=True))
     places = 16 * len(PROJECTORS)
