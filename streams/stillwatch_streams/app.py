@@ -155,7 +155,7 @@ def _faust_settings(settings: Settings) -> dict[str, Any]:
         "broker_commit_interval": 3600.0,  # Faust's own acknowledgements are unused
         "consumer_auto_offset_reset": "earliest",
         "consumer_group_instance_id": service.instance_id or None,
-        "consumer_max_fetch_size": 4 << 20,
+        "consumer_max_fetch_size": 1 << 20,  # what one fetch holds also bounds how long the event loop is busy
         "stream_buffer_maxsize": QUEUED_FETCHES,
         "stream_wait_empty": False,
         "store": "memory://",
