@@ -92,6 +92,7 @@ class WorkerProcess:
         watchers = {
             asyncio.create_task(_start_and_watch(app)),
             asyncio.create_task(beat_while_idle(app, publisher, self.names.requests)),
+            asyncio.create_task(readiness.watch_ends(app)),
         }
         done, _ = await asyncio.wait({asked, *watchers}, return_when=asyncio.FIRST_COMPLETED)
         for task in done - {asked}:
