@@ -25,6 +25,9 @@ LABELLED = "Lang=en | Review text: {} Review score (between 1 and 5): 4 Return J
     "The kettle boils fast and pours well, though the lid is stiff. " * 4
 )
 CHINESE = "请用简单的语言解释为什么海水是咸的而河水不是并举出三个例子说明盐分从哪里来。" * 8
+SHORT = "What is the best way to keep basil alive on a north-facing kitchen window in winter? It always dies."
+MIX = (SHORT, SHORT, SHORT, ENGLISH, SHORT, LABELLED, SHORT, f"{ENGLISH} {LABELLED}" * 2, ENGLISH, CHINESE[:150])
+"""A stand-in for real traffic: median 100 characters, mean 280, one text in ten beyond ASCII."""
 BATCH = 256
 BATCHED_CHARS = 10_000
 
@@ -68,6 +71,8 @@ def main() -> None:
         if len(text) < BATCHED_CHARS:
             times = rounds_of(lambda batch=batch: sketcher.sketch_many(batch), 1, rounds)
             report("  in batches", times, BATCH, yard)
+    mix = [(f"{number} {MIX[number % len(MIX)]}", "Answer briefly.") for number in range(BATCH)]
+    report("mixed traffic, in batches", rounds_of(lambda: sketcher.sketch_many(mix), 1, rounds), BATCH, yard)
 
 
 if __name__ == "__main__":

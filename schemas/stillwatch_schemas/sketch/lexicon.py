@@ -47,8 +47,8 @@ class Lexicon:
     """Looks for a phrase only where its most telling word occurs: ordinary text costs one set look-up a token."""
 
     def __init__(self) -> None:
-        self._words: dict[str, list[int]] = {}
-        """Phrases of one word: its weight in each group."""
+        self._words: dict[str, list[tuple[int, int]]] = {}
+        """Phrases of one word: group and weight."""
         self._by_anchor: dict[str, list[_Phrase]] = {}
         """All others, under their most telling word."""
         for group, lists in enumerate((ELICITATION, GRADING, PROBING)):
@@ -60,7 +60,7 @@ class Lexicon:
     def _add(self, group: int, weight: int, phrase: str) -> None:
         parts = [part for word in phrase.split() for part in ([word] if word in _WILD else tokenise(word))]
         if len(parts) == 1:
-            self._words.setdefault(parts[0], [0, 0, 0])[group] += weight
+            self._words.setdefault(parts[0], []).append((group, weight))
             return
         anchor = max(parts, key=lambda part: (part not in _WILD, part not in FUNCTION_WORDS, len(part)))
         self._by_anchor.setdefault(anchor, []).append(_Phrase(group, weight, _finder(parts)))
@@ -71,16 +71,17 @@ class Lexicon:
         if not telling:
             return _NOTHING
         sums = [0, 0, 0]
-        for word in self._words.keys() & telling:
-            sums = list(map(int.__add__, sums, self._words[word]))
-        anchors = self._by_anchor.keys() & telling
-        if anchors:
-            line = f" {' '.join(tokens)} "
-            for anchor in anchors:
-                for group, weight, found_in in self._by_anchor[anchor]:
-                    if found_in(line):
-                        sums[group] += weight
-        return Scores(*map(_saturate, sums))
+        line = ""
+        for word in telling:
+            for group, weight in self._words.get(word, ()):
+                sums[group] += weight
+            phrases = self._by_anchor.get(word, ())
+            if phrases and not line:
+                line = f" {' '.join(tokens)} "
+            for group, weight, found_in in phrases:
+                if found_in(line):
+                    sums[group] += weight
+        return Scores(_saturate(sums[0]), _saturate(sums[1]), _saturate(sums[2]))
 
 
 def _saturate(hundredths: int) -> float:

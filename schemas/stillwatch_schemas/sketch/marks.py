@@ -8,6 +8,7 @@ it. Word lists of our own for English, German, French, Spanish and Chinese.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import mul
 from typing import Final
 
 from stillwatch_schemas.sketch.hashing import HASH_BITS
@@ -35,7 +36,9 @@ _GREETINGS = words_of(
     "hallo danke bitte moin bonjour salut merci svp hola gracias porfa favor 您好 谢谢"
 )
 _MASK: Final = (1 << HASH_BITS) - 1
-_MULTIPLIER: Final = 0x9E3779B97F4A7C15
+# One for each place, so that order counts: the sum modulo a prime mixes four keyed hashes without a loop.
+_MULTIPLIERS: Final = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0xD6E8FEB86659FD93)
+_PRIME: Final = (1 << 61) - 1
 _NUMBER: Final = 0x2545F4914F6CDD1D
 
 
@@ -47,10 +50,8 @@ def edge_hashes(tokens: Sequence[str], values: Sequence[int]) -> tuple[int, int]
 
 
 def _hash(tokens: Sequence[str], values: Sequence[int]) -> int:
-    state = len(tokens)
-    for token, value in zip(tokens, values, strict=True):
-        state = ((state ^ (_NUMBER if token.isdigit() else value)) * _MULTIPLIER) & 0xFFFFFFFFFFFFFFFF
-        state ^= state >> 29
+    masked = [_NUMBER if token.isdigit() else value for token, value in zip(tokens, values, strict=True)]
+    state = sum(map(mul, masked, _MULTIPLIERS), len(masked)) % _PRIME
     return (state & _MASK) or 1
 
 

@@ -1,7 +1,7 @@
 """From token hashes to vectors: MinHash and embedding of many texts at once.
 
 Sums are of integers up to the last rounding, so a text gets the same bytes alone or in a batch, on any processor.
-Features are the distinct words and every pair of neighbouring words (a mark stands before the first and after the last).
+Features are the distinct words and every pair of neighbouring words; a mark stands before the first and after the last.
 
 - MinHash: for i in 0..15, the minimum over the pairs of the upper 32 bits of a_i * h + b_i (mod 2^64), a_i odd.
   The share of equal places estimates the Jaccard similarity of two texts' sets of pairs, with standard error <= 0.125.

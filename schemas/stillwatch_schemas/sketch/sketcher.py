@@ -82,7 +82,9 @@ class Sketcher:
             return None
         fields: dict[str, Any] = {} if prompt is None else self._measure_prompt(prompt, bags)
         system = self._system(system_prompt) if system_prompt else _NO_SYSTEM
-        scores = fields.pop("scores", _NO_SCORES).max(system.scores)
+        scores = fields.pop("scores", _NO_SCORES)
+        if system.scores != _NO_SCORES:
+            scores = scores.max(system.scores)
         fields["system_template"] = system.template
         fields["elicitation"], fields["grading"], fields["probing"] = scores
         return fields
