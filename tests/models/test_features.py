@@ -8,27 +8,16 @@ import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from stillwatch_models import columns, features
-from stillwatch_models.accounts import HOURS, ROW, AccountTable, Rows
+from stillwatch_models import features
+from stillwatch_models.accounts import HOURS, ROW, Rows
 from stillwatch_models.features import FEATURES, INDEX
-from stillwatch_models.fold import HalfLives, fold, in_order
 from stillwatch_schemas.events import RequestEvent, Sketch
 from support.builders import T0, make_event
+from support.folding import rows_of
 from support.traffic import traffic
 
-LIVES = HalfLives(fast=360.0, slow=60_480.0)
 DAY = 86_400
 NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
-
-
-def rows_of(items: Sequence[RequestEvent]) -> Rows:
-    """The rows of all accounts, by id."""
-    table = AccountTable()
-    events = columns.build(items, list(range(len(items))))
-    events["pane"] = events["ts"] // 10_000
-    events["row"] = table.slots([item.account_id for item in items])
-    fold(table, in_order(events, table.rows["key"]), LIVES)
-    return table.rows[sorted(table.used(), key=lambda slot: table.account(int(slot)))]
 
 
 def feature(name: str, rows: Rows) -> float:
@@ -151,3 +140,10 @@ def test_freshness_and_growth_fall_when_texts_return() -> None:
     assert feature("freshness", stale) < 0.15
     assert feature("coverage_exponent", fresh) > 0.85 > feature("coverage_exponent", stale)
     assert feature("coverage", fresh) == pytest.approx(np.log2(1_600), abs=0.5)
+
+
+def test_what_repeats_for_months_does_not_become_fresh() -> None:
+    """Distinct counts never fade, so they must not be set against sums that do."""
+    rows = rows_of(texts(range(0, 90 * DAY, DAY // 10), 90))  # each text ten times in ninety days
+    assert feature("freshness", rows) < 0.15
+    assert feature("coverage_exponent", rows) < 0.9

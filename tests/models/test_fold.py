@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from stillwatch_models import columns
 from stillwatch_models.accounts import SUM_INDEX, AccountTable
-from stillwatch_models.columns import Events
-from stillwatch_models.fold import FIXED, HalfLives, fold, in_order, rounds
+from stillwatch_models.fold import FIXED, Horizons, rounds
+from stillwatch_models.texts import TextMemory
 from stillwatch_schemas.events import RequestEvent
 from support.builders import T0, make_event, make_sketch
+from support.folding import PANE_MS, TEXTS, fold_into, folded, waiting
 from support.traffic import traffic
 
-PANE_MS = 10_000
-LIVES = HalfLives(fast=360.0, slow=60_480.0)
 NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
-
-
-def waiting(table: AccountTable, items: Sequence[RequestEvent]) -> Events:
-    """Columns of events in their own panes, in the order in which they are folded."""
-    events = columns.build(items, list(range(len(items))))
-    events["pane"] = events["ts"] // PANE_MS
-    events["row"] = table.slots([item.account_id for item in items])
-    return in_order(events, table.rows["key"])
-
-
-def folded(items: Sequence[RequestEvent], lives: HalfLives = LIVES) -> AccountTable:
-    table = AccountTable()
-    fold(table, waiting(table, items), lives)
-    return table
 
 
 def at(*seconds: float, **fields: object) -> list[RequestEvent]:
@@ -58,7 +40,7 @@ def test_sums_are_exact() -> None:
 
 
 def test_the_past_fades_by_half_in_a_half_life() -> None:
-    table = folded(at(0, 600, sketch=make_sketch()), HalfLives(fast=30.0, slow=60.0))
+    table = folded(at(0, 600, sketch=make_sketch()), Horizons(fast=30.0, slow=60.0, block=360))
     assert sums(table, "events") == 1.5
     assert table.rows[0]["fast_events"] == 1.25
     assert table.rows[0]["events"] == 2  # a whole life does not fade
@@ -81,7 +63,7 @@ def test_an_event_id_counts_once_in_a_pane_and_account() -> None:
 def test_cells_come_by_pane_and_account_key() -> None:
     table = AccountTable()
     items = [make_event(event_id=f"{s}{a}", account_id=a, ts=T0 + s * PANE_MS) for s in (1, 0) for a in "abcdef"]
-    cells = fold(table, waiting(table, items), LIVES)
+    cells = fold_into(table, TextMemory(TEXTS), items)
     order = list(zip(cells.pane.tolist(), table.rows["key"][cells.slot].tolist(), strict=True))
     assert order == sorted(order)
     assert len(order) == 12
@@ -105,8 +87,8 @@ def test_rounds_keep_each_accounts_order(slots: list[int]) -> None:
 def test_folding_at_once_equals_folding_in_two_steps(seed: int, cut: float) -> None:
     items = sorted((i for i in traffic(seed, 200) if isinstance(i, RequestEvent)), key=lambda item: item.ts)
     border = items[int(cut * (len(items) - 1))].ts // PANE_MS * PANE_MS
-    whole, steps = folded(items), AccountTable()
+    whole, steps, texts = folded(items), AccountTable(), TextMemory(TEXTS)
     for part in ([i for i in items if i.ts < border], [i for i in items if i.ts >= border]):
-        fold(steps, waiting(steps, part), LIVES)
+        fold_into(steps, texts, part)
     assert dict(whole.dump()) == dict(steps.dump())
     assert whole.live == steps.live
