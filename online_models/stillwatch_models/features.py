@@ -63,7 +63,7 @@ def _spread(rows: Rows, name: str, count: str) -> Floats:
 
 
 def days_active(rows: Rows) -> Floats:
-    """Rough length of the account's activity: sessions are at least half an hour apart, so this is a lower bound."""
+    """Days from the account's first event to its latest, at least one."""
     return np.asarray(np.maximum(1.0, (rows["last_ts"] - rows["first_ms"]) / 86_400_000.0))
 
 

@@ -45,6 +45,13 @@ def test_a_harvester_is_plain_within_a_hundred_requests() -> None:
     assert reached.mean() > 0.99
 
 
+@pytest.mark.parametrize(("past", "needed"), [(0, 8), (1_000, 470)])
+def test_an_innocent_past_delays_and_does_not_protect(past: int, needed: int) -> None:
+    """The figures stand in `docs/detection.md`."""
+    reached = next(n for n in range(1, 10_000) if nats(n, past + n) >= evidence.threshold(5.0))
+    assert reached == pytest.approx(needed, rel=0.02)
+
+
 @given(events=st.integers(1, 3_000), share=st.floats(0, 1))
 @settings(max_examples=60, deadline=None)
 def test_more_harvest_among_as_many_requests_is_more_evidence(events: int, share: float) -> None:

@@ -4,8 +4,8 @@ Hypothesis: benign automation repeats a few templates (judges 0.9, few-shot eval
     write freely but little. A harvester needs many *different* prompts: many skeletons at a volume at which benign
     traffic repeats itself. So it is the lack of template mass for the volume that is suspicious, and repetition that
     exonerates.
-Formula: log2 of the effective number of skeletons, 1 / Simpson's concentration of masked prompts, at most the number of
-    texts seen (Simpson 1949). Ranked within the stratum of accounts with as many events.
+Formula: log2 of the effective number of skeletons, 1 / Simpson's concentration of masked prompts (Simpson 1949), at
+    most 2 + 256 * freshness. Ranked within the stratum of accounts with as many events.
 Evades: harvesting within one template (a translation prompt with changing sentences): see coverage growth.
 Benign look-alikes: relay bots that forward many people's questions; busy developers.
 """
