@@ -164,6 +164,11 @@ class AccountTable:
             self.rows["first_alert_ms"][slot] = ts
             self.dirty.add(slot)
 
+    def slot_of_key(self) -> dict[int, int]:
+        """Slot of every account with folded events by its key."""
+        used = self.used().tolist()
+        return dict(zip(self.rows["key"][used].tolist(), used, strict=True))
+
     def used(self) -> NDArray[np.intp]:
         """Slots of all accounts with folded events."""
         return np.flatnonzero(self.rows["events"][: len(self.ids)] > 0)

@@ -53,6 +53,7 @@ EVENT = np.dtype(
         ("embedding", "i1", (EMBEDDING,)),
         # flags and fixed-point shares, so that sums are exact whatever their order
         ("has_text", "i1"),
+        ("shared", "i1"),  # another account sent the text before
         ("formal", "i1"),
         ("impersonal", "i1"),
         ("answered", "i1"),

@@ -35,6 +35,7 @@ from stillwatch_models.incidents import DISTILLATION, Header, finding, tier_posi
 from stillwatch_models.panes import UNSEEN, Int64s, PaneClock
 from stillwatch_models.scoring import TRANSITIONS, Scored, Scorer
 from stillwatch_models.shard import Batch, Checkpoint, Outputs
+from stillwatch_models.texts import TextMemory
 
 FAST_HALF_LIFE_SECONDS = 3_600.0
 SLOW_HALF_LIFE_SECONDS = 7 * 86_400.0
@@ -43,7 +44,7 @@ CELLS_AT_ONCE = 4_096
 EXAMPLES = 5
 """Example event ids in a finding."""
 
-ACCOUNT_ROW = b"a:"
+ACCOUNT_ROW, TEXT_ROW = b"a:", b"t:"
 CLOCK_ROW, FOREST_ROW = b"m:clock", b"m:forest"
 POPULATION_ROW, CEILING_ROW = b"m:population", b"m:ceiling"
 
@@ -59,6 +60,7 @@ class Clock(msgspec.Struct):
     epoch: int
     known_accounts: int
     rates: Rates
+    texts_written: int
     counters: dict[str, int]
 
 
@@ -71,6 +73,7 @@ class AccountEngine:
         self.pane_ms = round(config.pane_seconds * 1000)
         self.clock = PaneClock(self.pane_ms, round(config.lateness_seconds * 1000))
         self.table = AccountTable()
+        self.texts = TextMemory(config.text_memory)
         self.scorer = Scorer(config)
         self.counters = {"events": 0, "late": 0, "repeated": 0, "evicted_idle": 0, "evicted_flood": 0, "panes": 0}
         self._hash = config.hash()
@@ -197,7 +200,7 @@ class AccountEngine:
 
     def _close_segment(self, events: Events, ids: dict[int, str], out: Outputs) -> None:
         out.signals.extend(contributions(events, self.table, self.partition, self.pane_ms, ids))
-        cells = fold(self.table, events, self._horizons)
+        cells = fold(self.table, self.texts, events, self._horizons)
         scored = self.scorer.score(self.table, cells)
         for cell in np.flatnonzero(scored.transition).tolist():
             out.findings.append(self._finding(cells, scored, cell, ids))
@@ -257,13 +260,16 @@ class AccountEngine:
     # -- what the outside may ask --------------------------------------------------------------------------------
 
     def accounts(self) -> Iterator[AccountRow]:
-        """Every account that is known, by id."""
-        for slot in sorted(self.table.used().tolist(), key=self.table.account):
+        """Every account that is known, by id, scored by what is known now: harvest events may have been taken back."""
+        used = self.table.used()
+        scores = self.scorer.suspicion(self.table.rows[used])
+        by_id = sorted(zip(used.tolist(), scores.tolist(), strict=True), key=lambda pair: self.table.account(pair[0]))
+        for slot, score in by_id:
             row = self.table.rows[slot]
             yield AccountRow(
                 account_id=self.table.account(slot),
-                score=float(row["suspicion"] + row["joint"] / 1000.0),
-                max_score=float(row["peak"]),
+                score=score,
+                max_score=max(float(row["peak"]), score),
                 first_alert_ts=int(row["first_alert_ms"]) or None,
                 campaign_id=None,
                 events=int(row["events"]),
@@ -279,6 +285,7 @@ class AccountEngine:
         rows: dict[bytes, bytes | None] = {
             ACCOUNT_ROW + account.encode("utf-8", "surrogatepass"): row for account, row in self.table.take_dirty()
         }
+        rows.update((_text_key(page), data) for page, data in self.texts.take_dirty())
         rows.update(self._model_rows())
         self._changed = False
         self._checkpointed = offset
@@ -287,7 +294,8 @@ class AccountEngine:
     def snapshot(self) -> dict[bytes, bytes]:
         """Every row, in key order."""
         rows = {ACCOUNT_ROW + account.encode("utf-8", "surrogatepass"): row for account, row in self.table.dump()}
-        return {**rows, **self._model_rows()}
+        texts = {_text_key(page): data for page, data in self.texts.dump()}
+        return {**rows, **texts, **self._model_rows()}
 
     def restore(self, rows: Mapping[bytes, bytes]) -> int:
         """Take over the rows of a snapshot; returns the offset to read from."""
@@ -307,6 +315,8 @@ class AccountEngine:
         for key, row in rows.items():
             if key.startswith(ACCOUNT_ROW):
                 self.table.load(key[len(ACCOUNT_ROW) :].decode("utf-8", "surrogatepass"), row)
+        pages = ((int(key[len(TEXT_ROW) :]), row) for key, row in rows.items() if key.startswith(TEXT_ROW))
+        self.texts.load(pages, clock.texts_written, self.table.slot_of_key())
         return clock.next_offset
 
     def _resume_from(self) -> tuple[int, int]:
@@ -327,6 +337,7 @@ class AccountEngine:
             epoch=self._epoch,
             known_accounts=self._known_accounts,
             rates=self.scorer.rates,
+            texts_written=self.texts.written,
             counters=self.counters,
         )
         return {
@@ -335,3 +346,7 @@ class AccountEngine:
             POPULATION_ROW: self.scorer.population.dump(),
             CEILING_ROW: self._ceiling.dump(self.clock.closed_before),
         }
+
+
+def _text_key(page: int) -> bytes:
+    return TEXT_ROW + b"%06d" % page

@@ -42,7 +42,7 @@ def _harvest(scorer: Scorer, nats: float, row: Rows, event_ids: tuple[str, ...])
         percentile=100.0 * (1.0 - math.exp(-max(nats, 0.0))),
         unit="share of requests",
         horizon="account life",
-        p_value=min(1.0, math.exp(-nats)),
+        p_value=math.exp(-max(nats, 0.0)),
         weight=nats,
         event_ids=event_ids,
     )

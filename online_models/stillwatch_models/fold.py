@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from stillwatch_models import distinct, harvest
 from stillwatch_models.accounts import DISTINCT, SUM_INDEX, SUMS, TEMPLATE_BUCKETS, AccountTable, Rows
 from stillwatch_models.columns import Events
+from stillwatch_models.texts import Exposure, TextMemory
 
 MS_PER_HOUR = 3_600_000
 FIXED = 1024
@@ -25,6 +26,7 @@ SESSION_GAP_SECONDS = 1_800
 """A longer silence starts a new session (web analytics' usual half hour); its gap says nothing about rhythm."""
 
 Indices = NDArray[np.intp]
+Mask = NDArray[np.bool_]
 
 
 class Cells(msgspec.Struct):
@@ -38,6 +40,8 @@ class Cells(msgspec.Struct):
     events: Events
     after: Rows
     """The account's row after the pane."""
+    first_at: NDArray[np.int64]
+    """Where each event's text stands in the text memory, if it is the first of its text; else -1."""
 
 
 class Horizons(msgspec.Struct, frozen=True):
@@ -63,8 +67,12 @@ def in_order(events: Events, keys: NDArray[np.uint64]) -> Events:
     return unique[np.lexsort((unique["ts"], keys[unique["row"]], unique["pane"]))]
 
 
-def fold(table: AccountTable, events: Events, horizons: Horizons) -> Cells:
+def fold(table: AccountTable, texts: TextMemory, events: Events, horizons: Horizons) -> Cells:
     """Fold events of closed panes, sorted by `in_order`, into the table."""
+    first_at, exposures = texts.look_up(events, table.rows["key"])
+    exposed: dict[int, list[Exposure]] = {}
+    for exposure in exposures:
+        exposed.setdefault(exposure.slot, []).append(exposure)
     starts = _starts(events["pane"], events["row"])
     counts = np.diff(np.append(starts, len(events)))
     slots = events["row"][starts].astype(np.intp)
@@ -75,9 +83,14 @@ def fold(table: AccountTable, events: Events, horizons: Horizons) -> Cells:
         count=counts,
         events=events,
         after=np.empty(len(starts), table.rows.dtype),
+        first_at=first_at,
     )
     for chosen in rounds(slots):
-        _fold_round(table, cells, chosen, horizons)
+        if exposed:
+            _take_back(table, texts, exposed, slots[chosen], cells.pane[chosen])
+        _fold_round(table, texts, cells, np.sort(chosen), horizons)
+    for slot, rest in exposed.items():
+        _subtract(table, texts, slot, rest)
     table.dirty.update(slots.tolist())
     return cells
 
@@ -100,21 +113,48 @@ def rounds(slots: Indices) -> Iterator[Indices]:
     yield from np.split(by_rank, np.cumsum(np.bincount(rank))[:-1]) if len(slots) else ()
 
 
-def _fold_round(table: AccountTable, cells: Cells, chosen: Indices, horizons: Horizons) -> None:
-    chosen = np.sort(chosen)
+def _take_back(
+    table: AccountTable, texts: TextMemory, exposed: dict[int, list[Exposure]], slots: Indices, panes: Indices
+) -> None:
+    """Before an account's next pane: harvest events whose text others have sent in panes before it do not count."""
+    for slot, pane in zip(slots.tolist(), panes.tolist(), strict=True):
+        waiting = exposed.get(slot)
+        if waiting:
+            _subtract(table, texts, slot, [exposure for exposure in waiting if exposure.pane < pane])
+            exposed[slot] = [exposure for exposure in waiting if exposure.pane >= pane]
+
+
+def _subtract(table: AccountTable, texts: TextMemory, slot: int, exposures: list[Exposure]) -> None:
+    """Take back what the row has counted; a row that was forgotten in between has not counted it."""
+    for exposure in exposures:
+        strict, loose = texts.counted(exposure)
+        if loose and slot >= 0 and _has_counted(table.rows[slot], exposure):
+            table.rows["harvest"][slot] -= strict
+            table.rows["informal_harvest"][slot] -= loose
+            table.dirty.add(slot)
+
+
+def _has_counted(row: np.void, exposure: Exposure) -> bool:
+    return bool(row["events"]) and int(row["key"]) == exposure.owner and int(row["first_pane"]) <= exposure.sent
+
+
+def _fold_round(table: AccountTable, texts: TextMemory, cells: Cells, chosen: Indices, horizons: Horizons) -> None:
     slots = cells.slot[chosen]
     rows = table.rows[slots]
     counts = cells.count[chosen]
     local = np.cumsum(counts) - counts
     owner = np.repeat(np.arange(len(chosen)), counts)
-    events = cells.events[np.arange(len(owner)) - local[owner] + cells.start[chosen][owner]]
+    positions = np.arange(len(owner)) - local[owner] + cells.start[chosen][owner]
+    events = cells.events[positions]
 
     table.live += int((rows["events"] == 0).sum())
     _fade(rows, cells.pane[chosen], horizons)
     _add_sums(rows, events, local, counts)
     _add_histograms(rows, events, owner, local)
     _add_distinct(rows, events, owner)
-    _add_harvest(rows, events, owner, local, cells.pane[chosen] // horizons.block)
+    strict, loose = harvest.observe(rows, events, owner, local)
+    texts.note_harvest(cells.first_at[positions], strict, loose)
+    _add_harvest(rows, local, strict, loose, cells.pane[chosen] // horizons.block)
     first = np.minimum.reduceat(events["ts"], local)
     rows["first_ms"] = np.where(rows["first_ms"] == 0, first, rows["first_ms"])
     rows["last_ts"] = np.maximum(rows["last_ts"], np.maximum.reduceat(events["ts"], local))
@@ -215,8 +255,7 @@ def _add_distinct(rows: Rows, events: Events, owner: Indices) -> None:
     distinct.observe(conversations, owner[talks], events["conversation"][talks])
 
 
-def _add_harvest(rows: Rows, events: Events, owner: Indices, local: Indices, block: NDArray[np.int64]) -> None:
-    strict, loose = harvest.observe(rows, events, owner, local)
+def _add_harvest(rows: Rows, local: Indices, strict: Mask, loose: Mask, block: NDArray[np.int64]) -> None:
     found = np.add.reduceat(strict.astype(np.int64), local)
     rows["harvest"] += found
     rows["informal_harvest"] += np.add.reduceat(loose.astype(np.int64), local)

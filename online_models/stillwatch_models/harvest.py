@@ -3,12 +3,13 @@
 A harvester sends a list. Each item stands alone, is new to the account, is worded like a task and not like a person,
 and is not one filling of a template. No single mark is rare; all of them together, request after request, are.
 
-    harvest = stands alone and no tools and answered and fresh and no template and impersonal and formal
+    harvest = stands alone, no tools, answered, fresh, own, no template, impersonal and formal
 
 - stands alone: it opens a conversation, or follows up with another topic (cosine to the previous prompt below 0.35);
-- fresh: at least half of its MinHash values are new to the account (Bloom filter, corrected for its filling), and the
-  text itself was not sent before;
+- fresh: at least three in ten of its MinHash values are new to the account (Bloom filter, corrected for filling), and
+  the text itself was not sent before;
 - no template: its first and last four tokens stood in less than 35 % of the account's prompts so far;
+- own: no other account of the partition sent the text before (`texts`);
 - impersonal, formal: the sketch's marks of style. Without `formal` it is an informal harvest event, tested apart.
 
 What came before means the panes before; within a pane the first of equal texts is the fresh one, in time order.
@@ -26,7 +27,7 @@ from stillwatch_models.distinct import mix
 Indices = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
-LEAST_FRESH = 0.5
+LEAST_FRESH = 0.3
 MOST_TEMPLATE = 0.35
 FEW_EVENTS = 10
 """A template's share is taken of at least so many events."""
@@ -46,7 +47,8 @@ def observe(rows: Rows, events: Events, owner: Indices, local: Indices) -> tuple
     fresh = _fresh(rows, events, owner) & text
     alone = (events["one_shot"] != 0) | ((events["formal"] != 0) & ~_same_topic(rows, events, local))
     answered = (events["answered"] != 0) & (events["tools"] == 0)
-    loose = alone & answered & fresh & (events["impersonal"] != 0) & ~_templated(rows, events, owner)
+    own = (events["impersonal"] != 0) & (events["shared"] == 0)
+    loose = alone & answered & fresh & own & ~_templated(rows, events, owner)
     _remember(rows, events, owner, local, text)
     return loose & (events["formal"] != 0), loose
 

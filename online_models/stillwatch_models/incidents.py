@@ -39,7 +39,7 @@ def risk_score(evidence_over_threshold: float) -> int:
 
 def confidence_score(evidence_nats: float) -> int:
     """0 to 100: posterior of an attack at prior odds of one to a thousand."""
-    return round(100 / (1 + 1000 * float(np.exp(-min(evidence_nats, 50.0)))))
+    return round(100 / (1 + 1000 * float(np.exp(-min(max(evidence_nats, -50.0), 50.0)))))
 
 
 class Header(msgspec.Struct, frozen=True):

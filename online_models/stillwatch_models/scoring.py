@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from stillwatch_schemas.findings import Activity
 
 from stillwatch_models import evidence, features
-from stillwatch_models.accounts import AccountTable
+from stillwatch_models.accounts import AccountTable, Rows
 from stillwatch_models.config import EngineConfig
 from stillwatch_models.detectors import DETECTORS, Values
 from stillwatch_models.evidence import Rates
@@ -24,6 +24,8 @@ Slots = NDArray[np.intp]
 
 WEIGHTS = tuple(detector.weight for detector in DETECTORS)
 TRANSITIONS: tuple[Activity | None, ...] = (None, "create", "update", "close")
+JOINT_SHARE = 1_000.0
+"""The joint score counts a thousandth of the evidence."""
 NOTHING, CREATE, UPDATE, CLOSE = range(4)
 
 
@@ -159,6 +161,13 @@ class Scorer:
         teaches = calm & rested & (rows["incident_pane"] == 0)
         table.rows["taught_pane"][slots[teaches]] = pane[teaches]
         return np.asarray(teaches)
+
+    def suspicion(self, rows: Rows) -> Floats:
+        """What accounts are ranked by; ties are broken by how unusual they are in all signals together."""
+        events = rows["events"]
+        nats = evidence.harvest_nats(rows["harvest"], rows["informal_harvest"], events, self.rates)
+        known = np.where(events >= self.config.min_events, nats, 0.0)
+        return evidence.suspicion(known, rows["blocks"], rows["harvest"]) + rows["joint"] / JOINT_SHARE
 
     def rebuild_population(self, table: AccountTable) -> None:
         """Freeze the reference from the latest scores of every account that is known well enough and not suspected."""
