@@ -1,0 +1,136 @@
+"""Who sent a text first: a bounded memory of text hashes, for exculpation.
+
+What unrelated accounts send word for word is a benchmark, an assignment or a viral prompt, not a harvester's private
+list. So a text that another account of the partition sent before is no harvest event, and when somebody else sends a
+text later, the first sender's harvest event is taken back (once).
+
+The memory is a ring in order of arrival, so that a checkpoint writes the few pages at its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from stillwatch_models.columns import Events
+
+ENTRY = np.dtype([("text", "i8"), ("owner", "u8"), ("pane", "i8"), ("flags", "u1")])
+STRICT, LOOSE, TAKEN_BACK = 1, 2, 4
+"""Flags: the text was a harvest event, an informal one, and is not any more."""
+PAGE = 1_024
+"""Entries in a row of the checkpoint."""
+
+
+class Exposure(msgspec.Struct):
+    """Another account sent a text in `pane` that `owner`, the account in `slot`, had sent first."""
+
+    slot: int
+    owner: int
+    """The first sender's key: its slot may have been given to another account."""
+    sent: int
+    """Pane in which the owner sent it."""
+    pane: int
+    position: int
+    """Where the text stands in the ring."""
+    flags: int | None
+    """What the text counted as; None while its own pane is yet to be folded."""
+
+
+class TextMemory:
+    """The latest texts of one partition and their first senders."""
+
+    def __init__(self, capacity: int) -> None:
+        pages = max(1, -(-capacity // PAGE))
+        self._ring = np.zeros(pages * PAGE, ENTRY)
+        self._slots = np.zeros(len(self._ring), np.int64)
+        """Slot of each owner in the account table: derived, not part of the state."""
+        self._where: dict[int, int] = {}
+        self.written = 0
+        """Texts ever taken in."""
+        self._dirty: set[int] = set()
+
+    def look_up(self, events: Events, keys: NDArray[np.uint64]) -> tuple[NDArray[np.int64], list[Exposure]]:
+        """Take in the texts of a segment, in order. Marks `events["shared"]` where another account was first.
+
+        Returns the ring position of each event that is the first of its text (else -1), and the exposures.
+        """
+        begun = self.written
+        first_at = np.full(len(events), -1, np.int64)
+        shared = np.zeros(len(events), bool)
+        exposures: list[Exposure] = []
+        slots, panes = events["row"].tolist(), events["pane"].tolist()
+        texts, owners = events["text_hash"].tolist(), keys[events["row"]].tolist()
+        for at in np.flatnonzero(events["has_text"]).tolist():
+            position = self._where.get(texts[at])
+            if position is None:
+                first_at[at] = self._take_in(texts[at], owners[at], slots[at], panes[at])
+            elif self._ring["owner"][position] != owners[at]:
+                shared[at] = True
+                if not self._ring["flags"][position] & TAKEN_BACK:
+                    exposures.append(self._expose(position, panes[at], begun))
+        events["shared"] = shared
+        return first_at, exposures
+
+    def _expose(self, position: int, pane: int, begun: int) -> Exposure:
+        """Note an exposure. What stood there before the segment may be overwritten in it, so its flags are kept now."""
+        _, owner, sent, flags = self._ring[position].tolist()
+        age = (self.written - 1 - position) % len(self._ring)
+        known = flags if age >= self.written - begun else None
+        self._flag(position, TAKEN_BACK)
+        slot = int(self._slots[position])
+        return Exposure(slot=slot, owner=owner, sent=sent, pane=pane, position=position, flags=known)
+
+    def _take_in(self, text: int, owner: int, slot: int, pane: int) -> int:
+        position = self.written % len(self._ring)
+        if self.written >= len(self._ring):
+            old = int(self._ring["text"][position])
+            if self._where.get(old) == position:
+                del self._where[old]
+        self._ring[position] = (text, owner, pane, 0)
+        self._slots[position] = slot
+        self._where[text] = position
+        self.written += 1
+        self._dirty.add(position // PAGE)
+        return position
+
+    def _flag(self, position: int, flags: int) -> None:
+        self._ring["flags"][position] |= flags
+        self._dirty.add(position // PAGE)
+
+    def note_harvest(self, positions: NDArray[np.int64], strict: NDArray[np.bool_], loose: NDArray[np.bool_]) -> None:
+        """Remember which first texts were counted as harvest events."""
+        for at in np.flatnonzero((positions >= 0) & loose).tolist():
+            self._flag(int(positions[at]), LOOSE | (STRICT if strict[at] else 0))
+
+    def counted(self, exposure: Exposure) -> tuple[int, int]:
+        """How much harvest and informal harvest an exposure takes back."""
+        flags = int(self._ring["flags"][exposure.position]) if exposure.flags is None else exposure.flags
+        return int(bool(flags & STRICT)), int(bool(flags & LOOSE))
+
+    # -- putting down and picking up -----------------------------------------------------------------------------
+
+    def take_dirty(self) -> Iterator[tuple[int, bytes]]:
+        """Changed pages, which become clean."""
+        dirty, self._dirty = sorted(self._dirty), set()
+        for page in dirty:
+            yield page, self._page(page)
+
+    def dump(self) -> Iterator[tuple[int, bytes]]:
+        """All pages that were ever written."""
+        for page in range(min(len(self._ring), self.written + PAGE - 1) // PAGE):
+            yield page, self._page(page)
+
+    def _page(self, page: int) -> bytes:
+        return self._ring[page * PAGE : (page + 1) * PAGE].tobytes()
+
+    def load(self, pages: Iterator[tuple[int, bytes]], written: int, slot_of_key: dict[int, int]) -> None:
+        """Take over dumped pages."""
+        for page, data in pages:
+            self._ring[page * PAGE : (page + 1) * PAGE] = np.frombuffer(data, ENTRY)
+        self.written = written
+        filled = min(written, len(self._ring))
+        self._slots[:filled] = [slot_of_key.get(key, -1) for key in self._ring["owner"][:filled].tolist()]
+        self._where = {text: position for position, text in enumerate(self._ring["text"][:filled].tolist())}
