@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-
-import msgspec
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from stillwatch_agents.account import account_agent  # the path must be set first
+from stillwatch_streams.app import WorkerApp  # the path must be set first
 from stillwatch_streams.ingest import ingest_for
 from stillwatch_streams.logs import configure_logs
 from stillwatch_streams.runner import AgentSpec
@@ -21,15 +20,24 @@ from stillwatch_streams.worker_process import Agent, run_worker
 from support.counting import CountingShard
 
 
+def counting_agent(app: WorkerApp) -> Any:
+    """As the account agent, whose module would bring the engine and seconds of imports along."""
+
+    async def account(stream: Any) -> None:
+        async for event in stream.noack().events():
+            await app.feed(event.value)
+
+    return account
+
+
 def make_agents(settings: Settings, _partitions: Mapping[str, int]) -> list[Agent]:
-    source = msgspec.structs.replace(settings.source)
     spec = AgentSpec(
         name="account",
         topic=TopicNames(settings).requests,
         make_shard=CountingShard,
-        decode=ingest_for(source, has_broker_time=True).decode,
+        decode=ingest_for(settings.source, has_broker_time=True).decode,
     )
-    return [Agent(account_agent, spec)]
+    return [Agent(counting_agent, spec)]
 
 
 if __name__ == "__main__":
