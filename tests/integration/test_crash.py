@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from collections import Counter
@@ -51,7 +52,7 @@ async def pour(live: Live, messages: list[Message], seconds: float) -> None:
 
 
 @pytest.mark.slow
-async def test_killed_five_times_under_load(broker: Broker, tmp_path: Path, record_property: pytest.FixtureDef) -> None:
+async def test_killed_five_times_under_load(broker: Broker, tmp_path: Path) -> None:
     live = await Live(broker, tmp_path, STILLWATCH_SERVICE__INSTANCE_ID="worker-0").create_topics()
     messages = events(30_000, start_ms=time.time_ns() // 1_000_000 - 120_000)
     dice = random.Random(7)
@@ -80,7 +81,8 @@ async def test_killed_five_times_under_load(broker: Broker, tmp_path: Path, reco
     published = alert_uids(await live.read(live.names.alerts))
     assert set(published) == clean.alert_uids
     assert len(clean.alert_uids) > 1_000
-    record_property("raw_duplicate_alerts", len(published) - len(set(published)))
+    again = len(published) - len(set(published))
+    logging.getLogger(__name__).info("%d alerts, %d of them published again", len(set(published)), again)
 
 
 async def test_a_graceful_stop_leaves_a_checkpoint_and_nothing_is_said_twice(broker: Broker, tmp_path: Path) -> None:
