@@ -77,6 +77,7 @@ ROW = np.dtype(
         ("blocks", "i8"),  # blocks with an event
         ("harvest_block", "i8"),  # latest block with a harvest event
         ("harvest_blocks", "i8"),
+        ("answers", "i8"),  # requests that were answered, whole life
         ("harvest", "i8"),  # harvest events, whole life
         ("informal_harvest", "i8"),  # the same without regard to capitals
         ("evidence", "f8"),  # of the harvest test, nats

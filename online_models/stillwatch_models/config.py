@@ -34,8 +34,8 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """How late an event may be and still be folded into its own pane."""
     max_entities: PositiveInt = 1_000_000
     """Accounts kept per partition; beyond it the newest one-event accounts go first, counted."""
-    text_memory: PositiveInt = 131_072
-    """Texts whose first sender is remembered, per partition."""
+    text_memory: Annotated[int, msgspec.Meta(ge=16_384)] = 131_072
+    """Texts whose first sender is remembered, per partition; more than are folded at once."""
     idle_evict_seconds: Positive = 14 * 86_400.0
     evidence_block_seconds: Positive = 3_600.0
     """Length of a block of event time; suspicious behaviour must recur in several."""

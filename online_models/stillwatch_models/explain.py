@@ -28,16 +28,16 @@ def reasons(scorer: Scorer, scored: Scored, cell: int, row: Rows, event_ids: tup
 
 
 def _harvest(scorer: Scorer, nats: float, row: Rows, event_ids: tuple[str, ...]) -> Evidence:
-    found, events, blocks = int(row["harvest"]), int(row["events"]), int(row["harvest_blocks"])
+    found, answers, blocks = int(row["harvest"]), int(row["answers"]), int(row["harvest_blocks"])
     usual = scorer.rates.strict
     hours = scorer.config.evidence_block_seconds / 3_600.0
     return Evidence(
         signal=HARVEST,
         statement=(
-            f"{found} of {events} requests stand alone, are new, follow no template and are worded as a task; innocent "
-            f"accounts stay below {100 * usual:.0f} %. It went on in {blocks} different blocks of {hours:g} h"
+            f"{found} of {answers} answered requests stand alone, are new, follow no template and are worded as tasks; "
+            f"innocent accounts stay below {100 * usual:.0f} %. It went on in {blocks} different blocks of {hours:g} h"
         ),
-        observed=found / events,
+        observed=found / max(answers, 1),
         baseline=usual,
         percentile=100.0 * (1.0 - math.exp(-max(nats, 0.0))),
         unit="share of requests",

@@ -184,6 +184,7 @@ def _add_sums(rows: Rows, events: Events, local: Indices, counts: Indices) -> No
     rows["sums"] += totals
     rows["fast_events"] += counts
     rows["events"] += counts
+    rows["answers"] += counts - totals[:, SUM_INDEX["failed"]]
     rows["output_tokens"] += totals[:, SUM_INDEX["output_tokens"]]
 
 

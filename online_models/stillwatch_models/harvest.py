@@ -46,7 +46,7 @@ def observe(rows: Rows, events: Events, owner: Indices, local: Indices) -> tuple
     text = events["has_text"] != 0
     fresh = _fresh(rows, events, owner) & text
     alone = (events["one_shot"] != 0) | ((events["formal"] != 0) & ~_same_topic(rows, events, local))
-    answered = (events["answered"] != 0) & (events["tools"] == 0)
+    answered = (events["answered"] != 0) & (events["failed"] == 0) & (events["tools"] == 0)
     own = (events["impersonal"] != 0) & (events["shared"] == 0)
     loose = alone & answered & fresh & own & ~_templated(rows, events, owner)
     _remember(rows, events, owner, local, text)

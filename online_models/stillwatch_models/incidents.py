@@ -1,8 +1,8 @@
 """Incidents: what is said about an account, when, and under which id.
 
 One incident per (account, attack kind): `create` when the evidence passes the threshold, `update` when it reaches the
-next tier, `close` when it has faded. Ids derive from (subject, kind, first pane, configuration), so a message that is
-delivered again repeats its id.
+next tier, `close` on as strong evidence of innocence. Ids derive from (subject, kind, first pane, configuration), so a
+message that is delivered again repeats its id.
 """
 
 from __future__ import annotations

@@ -86,8 +86,8 @@ class Scorer:
         scores = np.column_stack([detector.score(values) for detector in DETECTORS])
         p_values = self.population.p_values(scores, stratum_of(after["events"]))
         enough = after["events"] >= self.config.min_events
-        harvest, events = after["harvest"], after["events"]
-        nats = np.where(enough, evidence.harvest_nats(harvest, after["informal_harvest"], events, self.rates), 0.0)
+        harvest = after["harvest"]
+        nats = np.where(enough, self._harvest_nats(after), 0.0)
         lasts = (after["harvest_blocks"] >= self.config.persistence_blocks) | (
             harvest >= self.config.persistence_events
         )
@@ -129,7 +129,11 @@ class Scorer:
     def _move_incidents(
         self, table: AccountTable, slots: Slots, pane: NDArray[np.int64], nats: Floats, lasts: NDArray[np.bool_]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Open, raise or close incidents; returns what happened and the pane that opened each incident."""
+        """Open, raise or close incidents; returns what happened and the pane that opened each incident.
+
+        An incident closes on evidence of innocence as strong as what opened it, so that a harvester who falls back to
+        repeating itself is not let go.
+        """
         rows = table.rows[slots]
         was_open = rows["incident_pane"] != 0
         if not was_open.any() and not (lasts & (nats >= self.threshold)).any():
@@ -137,7 +141,12 @@ class Scorer:
         tier = lasts * sum((nats >= factor * self.threshold).astype(np.int64) for _, factor in TIERS)
         stale = was_open & (tier > 0) & (pane - rows["said_pane"] >= self._refresh_panes)
         transition = np.select(
-            [~was_open & (tier > 0), was_open & (tier > rows["incident_tier"]), was_open & (nats <= 0), stale],
+            [
+                ~was_open & (tier > 0),
+                was_open & (tier > rows["incident_tier"]),
+                was_open & (nats <= -self.threshold),
+                stale,
+            ],
             [CREATE, UPDATE, CLOSE, UPDATE],
             NOTHING,
         )
@@ -162,16 +171,20 @@ class Scorer:
         table.rows["taught_pane"][slots[teaches]] = pane[teaches]
         return np.asarray(teaches)
 
+    def _harvest_nats(self, rows: Rows) -> Floats:
+        """Refused and failed requests are no trials: what enforcement does must not speak for the account."""
+        return evidence.harvest_nats(rows["harvest"], rows["informal_harvest"], rows["answers"], self.rates)
+
     def suspicion(self, rows: Rows) -> Floats:
-        """What accounts are ranked by; ties are broken by how unusual they are in all signals together."""
-        events = rows["events"]
-        nats = evidence.harvest_nats(rows["harvest"], rows["informal_harvest"], events, self.rates)
-        known = np.where(events >= self.config.min_events, nats, 0.0)
-        return evidence.suspicion(known, rows["blocks"], rows["harvest"]) + rows["joint"] / JOINT_SHARE
+        """What accounts are ranked by: open incidents first, ties broken by how unusual all signals are together."""
+        known = np.where(rows["events"] >= self.config.min_events, self._harvest_nats(rows), 0.0)
+        ranked = evidence.suspicion(known, rows["blocks"], rows["harvest"]) + rows["joint"] / JOINT_SHARE
+        reported = (rows["incident_pane"] != 0) & (known > 0)
+        return np.asarray(ranked + np.where(reported, evidence.MOST_NATS, 0.0))
 
     def rebuild_population(self, table: AccountTable) -> None:
         """Freeze the reference from the latest scores of every account that is known well enough and not suspected."""
         rows = table.rows[table.used()]
-        self.rates = evidence.rates_of(rows["harvest"], rows["informal_harvest"], rows["events"])
+        self.rates = evidence.rates_of(rows["harvest"], rows["informal_harvest"], rows["answers"])
         good = rows[(rows["events"] >= self.config.min_events) & (rows["incident_pane"] == 0)]
         self.population.rebuild(np.ascontiguousarray(good["scores"][:, : len(DETECTORS)]), good["events"])

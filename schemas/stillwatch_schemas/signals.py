@@ -27,7 +27,7 @@ class Contribution(msgspec.Struct, frozen=True, kw_only=True, tag="contribution"
     """Distinct accounts in the pane, sorted, bounded."""
     accounts_total: Count
     new_accounts: Count
-    """Accounts that this source partition had never seen in this group before."""
+    """Accounts that came from elsewhere: their previous request was in another group, or this was their first."""
     event_ids: Ids = ()
 
 
