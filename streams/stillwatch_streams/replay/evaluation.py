@@ -1,7 +1,7 @@
 """Results against ground truth: pure functions from scores, alerts and labels to figures.
 
 What is counted, and how, is said in docs/replay.md. An account counts as *alerted* when it has an alert of its own, as
-*reported* when it is a member of a reported group or campaign.
+*reported* when it is a member of a reported campaign.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class CampaignResult(msgspec.Struct, frozen=True):
 
 
 class ReportedCampaign(msgspec.Struct, frozen=True):
-    """How pure one reported group or campaign is."""
+    """How pure one reported campaign is."""
 
     campaign_id: str
     members: int
@@ -94,7 +94,7 @@ class Evaluation(msgspec.Struct, frozen=True):
     """Alerts opened within 24 hours of the first event, by kind of subject."""
     reported_campaigns: tuple[ReportedCampaign, ...]
     purity: Share
-    """Members that belong, over all reported groups and campaigns together."""
+    """Members that belong, over all reported campaigns together."""
 
 
 class Truth(msgspec.Struct, frozen=True):

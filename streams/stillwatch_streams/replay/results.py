@@ -31,7 +31,7 @@ class Note(msgspec.Struct, frozen=True):
 
 
 class Member(msgspec.Struct, frozen=True):
-    """One account of a reported group or campaign, and when it was first reported there: a row of campaigns.csv."""
+    """One account of a reported campaign, and when it was first reported there: a row of campaigns.csv."""
 
     campaign_id: str
     account_id: str
@@ -51,7 +51,7 @@ class Results:
         self.dead_letters = Counter[str]()
 
     def finding(self, finding: Finding) -> None:
-        """One alert message; members of a group or campaign are remembered with the time of their first report."""
+        """One alert message; members of a campaign are remembered with the time of their first report."""
         _write(self._alerts, encode_alert(finding))
         reasons = tuple(evidence.statement for evidence in finding.evidence)
         self.notes.append(
@@ -65,7 +65,8 @@ class Results:
                 reasons=reasons,
             )
         )
-        if finding.subject_kind != "account" and finding.activity != "close":
+        # A surge names who arrived in a network, most of them innocent: that is no claim that they belong together.
+        if finding.subject_kind == "campaign" and finding.activity != "close":
             campaign = finding.campaign_uid or finding.uid
             for account in finding.members:
                 self._members.setdefault((campaign, account), finding.time_ms)
@@ -98,7 +99,7 @@ class Results:
         _write(self._dead, msgspec.json.encode(entry))
 
     def members(self) -> list[Member]:
-        """Every account of every reported group or campaign, ordered by campaign, then account."""
+        """Every account of every reported campaign, ordered by campaign, then account."""
         return [Member(campaign, account, ts) for (campaign, account), ts in sorted(self._members.items())]
 
     def campaign_of(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The two CSV files: every account seen, and every member of every reported group or campaign."""
+"""The two CSV files: every account seen, and every member of every reported campaign."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def _evaluation_tables(found: Evaluation) -> Iterator[str]:
             (cell(one.campaign_id), cell(one.mostly or "benign accounts"), f"{one.members:,}", share(one.belonging))
             for one in sorted(found.reported_campaigns, key=lambda one: -one.members)
         )
-        yield section("Reported groups and campaigns", table(("id", "mostly", "#members", "#belonging"), rows))
+        yield section("Reported campaigns", table(("id", "mostly", "#members", "#belonging"), rows))
 
 
 def _campaigns(found: Evaluation) -> str:
