@@ -29,10 +29,25 @@ def contributions(
     arrivals = _arrivals(known, table)
     order = np.lexsort((known["ts"], known["asn"], known["pane"]))
     known, arrivals = known[order], arrivals[order]
-    change = np.flatnonzero(np.diff(known["pane"], prepend=-1) | np.diff(known["asn"], prepend=-1))
-    for start, end in zip(change.tolist(), [*change[1:].tolist(), len(known)], strict=True):
-        yield _contribution(
-            known[start:end], int(arrivals[start:end].sum()), table, source=source, pane_ms=pane_ms, event_ids=event_ids
+    starts = np.flatnonzero(np.diff(known["pane"], prepend=-1) | np.diff(known["asn"], prepend=-1))
+    ends = [*starts[1:].tolist(), len(known)]
+    panes, asns = known["pane"][starts].tolist(), known["asn"][starts].tolist()
+    tokens = np.add.reduceat(known["output_tokens"].astype(np.int64), starts).tolist()
+    came = np.add.reduceat(arrivals.astype(np.int64), starts).tolist()
+    slots, offsets = known["row"].tolist(), known["offset"].tolist()
+    for at, (start, end) in enumerate(zip(starts.tolist(), ends, strict=True)):
+        accounts = sorted({table.account(slot) for slot in slots[start:end]})
+        yield Contribution(
+            group=f"asn:{asns[at]}",
+            source=source,
+            pane=panes[at],
+            pane_end_ms=(panes[at] + 1) * pane_ms,
+            events=end - start,
+            output_tokens=tokens[at],
+            accounts=tuple(accounts[:MAX_ACCOUNTS]),
+            accounts_total=len(accounts),
+            new_accounts=came[at],
+            event_ids=tuple(event_ids[offset] for offset in offsets[start : min(end, start + MAX_EXAMPLES)]),
         )
 
 
@@ -48,22 +63,3 @@ def _arrivals(events: Events, table: AccountTable) -> NDArray[np.bool_]:
     last = np.append(first[1:], [True])[: len(rows)]
     table.rows["asn"][rows[last]] = asns[last]
     return marked
-
-
-def _contribution(
-    events: Events, arrivals: int, table: AccountTable, *, source: int, pane_ms: int, event_ids: Mapping[int, str]
-) -> Contribution:
-    pane = int(events["pane"][0])
-    accounts = sorted({table.account(slot) for slot in set(events["row"].tolist())})
-    return Contribution(
-        group=f"asn:{int(events['asn'][0])}",
-        source=source,
-        pane=pane,
-        pane_end_ms=(pane + 1) * pane_ms,
-        events=len(events),
-        output_tokens=int(events["output_tokens"].sum()),
-        accounts=tuple(accounts[:MAX_ACCOUNTS]),
-        accounts_total=len(accounts),
-        new_accounts=arrivals,
-        event_ids=tuple(event_ids[offset] for offset in events["offset"][:MAX_EXAMPLES].tolist()),
-    )

@@ -17,6 +17,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from itertools import groupby
+from operator import itemgetter
 
 import msgspec
 from scipy.special import betainc
@@ -115,9 +117,8 @@ class GroupEngine:
         for pane in sorted(pane for pane in self._waiting if pane <= last_pane):
             self._finish_windows(pane // self._window_panes, out)
             contributions = self._waiting.pop(pane)
-            for group in sorted({group for group, _ in contributions}):
-                shares = [contributions[key][1] for key in sorted(contributions) if key[0] == group]
-                self._count(group, pane, shares, out)
+            for group, keys in groupby(sorted(contributions), key=itemgetter(0)):
+                self._count(group, pane, [contributions[key][1] for key in keys], out)
         if last_pane > self._closed_pane:
             self._closed_pane = last_pane
             self._finish_windows((last_pane + 1) // self._window_panes, out)
