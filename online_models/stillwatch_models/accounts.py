@@ -1,8 +1,8 @@
 """Per-account state as columns: one fixed-size row an account, in one array, dumped and restored byte for byte.
 
 A row holds sums that fade by event time, small histograms, HyperLogLog registers and the account's evidence so far;
-about a kilobyte, whatever the account does. Rows change only when a pane closes (`fold`), so a checkpoint at a pane's
-end is simply the rows that were touched.
+about two kilobytes, whatever the account does. Rows change only when a pane closes (`fold`), so a checkpoint at a
+pane's end is simply the rows that were touched.
 """
 
 from __future__ import annotations

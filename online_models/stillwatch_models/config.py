@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import msgspec
+from stillwatch_schemas.errors import StateError
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 PositiveInt = Annotated[int, msgspec.Meta(gt=0)]
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
+
+MEASURES = (
+    "pane_seconds",
+    "evidence_block_seconds",
+    "reference_seconds",
+    "group_window_seconds",
+    "text_memory",
+    "seed",
+)
+"""Settings that state is counted in (numbers of panes, blocks, epochs, windows; places in the ring; splits of the
+trees): under other values old state means something else, and events would be taken for counted already."""
 
 
 class PolicyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,6 +77,20 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     seed: int = 7
     """Seed of the Half-Space Trees' splits."""
     policy: PolicyConfig = PolicyConfig()
+
+    def measures(self) -> dict[str, float]:
+        """The settings that state is counted in, to be kept with it."""
+        return {name: float(getattr(self, name)) for name in MEASURES}
+
+    def refuse_other_measures(self, kept: Mapping[str, float], partition: int) -> None:
+        """Raise StateError where state of a partition was counted in other measures than these."""
+        now = self.measures()
+        other = [f"engine.{name} {kept[name]:g} (now {now[name]:g})" for name in kept if kept[name] != now.get(name)]
+        if other:
+            raise StateError(
+                f"the checkpoint of partition {partition} was written with {', '.join(other)}; state is counted in it:"
+                " go back to that setting, or start afresh with --reset-state"
+            )
 
     def hash(self) -> str:
         """12 hex digits that name this configuration."""

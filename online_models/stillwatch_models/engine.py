@@ -62,6 +62,8 @@ class Clock(msgspec.Struct):
     rates: Rates
     texts_written: int
     counters: dict[str, int]
+    measures: dict[str, float] = {}
+    """What the numbers of panes and the like are counted in; see `config.MEASURES`."""
 
 
 class AccountEngine:
@@ -305,6 +307,7 @@ class AccountEngine:
                 f"the checkpoint of partition {self.partition} has state version {clock.version}, this build reads "
                 f"{STATE_VERSION}: run the version that wrote it, or start afresh with --reset-state"
             )
+        self.config.refuse_other_measures(clock.measures, self.partition)
         self.clock.max_ts, self.clock.closed_before = clock.max_ts, clock.closed_before
         self.counters.update(clock.counters)
         self._epoch, self._next_offset, self._checkpointed = clock.epoch, clock.next_offset, clock.next_offset
@@ -339,6 +342,7 @@ class AccountEngine:
             rates=self.scorer.rates,
             texts_written=self.texts.written,
             counters=self.counters,
+            measures=self.config.measures(),
         )
         return {
             CLOCK_ROW: msgspec.json.encode(clock),

@@ -70,12 +70,15 @@ class GroupClock(msgspec.Struct):
     next_offset: int
     closed_pane: int
     progress: dict[int, int]
+    measures: dict[str, float] = {}
+    """What the numbers of panes and windows are counted in; see `config.MEASURES`."""
 
 
 class GroupEngine:
     """One partition of the signals topic. Items: `Contribution` or `PaneClosed`."""
 
     def __init__(self, config: EngineConfig, partition: int, sources: int) -> None:
+        self.config = config
         self.partition = partition
         self.pane_ms = round(config.pane_seconds * 1000)
         self._window_panes = max(1, round(config.group_window_seconds / config.pane_seconds))
@@ -252,6 +255,7 @@ class GroupEngine:
     def restore(self, rows: Mapping[bytes, bytes]) -> int:
         """Take over the rows of a snapshot; returns the offset to read from."""
         clock = msgspec.json.decode(rows[CLOCK_ROW], type=GroupClock)
+        self.config.refuse_other_measures(clock.measures, self.partition)
         self._next_offset = self._checkpointed = clock.next_offset
         self._closed_pane = clock.closed_pane
         self._progress.update(clock.progress)
@@ -268,7 +272,8 @@ class GroupEngine:
         return min(waiting, default=self._next_offset)
 
     def _clock_row(self) -> bytes:
-        return msgspec.json.encode(GroupClock(self._resume_from(), self._closed_pane, self._progress))
+        clock = GroupClock(self._resume_from(), self._closed_pane, self._progress, self.config.measures())
+        return msgspec.json.encode(clock)
 
 
 def tail_nats(count: int, mean: float, variance: float) -> float:

@@ -59,7 +59,8 @@ def _fresh(rows: Rows, events: Events, owner: Indices) -> Mask:
     texts = _text_bits(events)
     new_words = ~_holds(rows["seen_words"], owner[:, None], words) & _first(owner, words)
     filled = np.bitwise_count(rows["seen_words"]).sum(axis=1, dtype=np.int64)[owner] / BITS
-    share = new_words.mean(axis=1) / (1.0 - filled)
+    empty = np.maximum(1.0 - filled, 1.0 / BITS)  # a pane of thousands of requests can fill it to the last bit
+    share = new_words.mean(axis=1) / empty
     sent_before = _holds(rows["seen_texts"], owner[:, None], texts).all(axis=1)
     return np.asarray((share >= LEAST_FRESH) & ~sent_before)
 

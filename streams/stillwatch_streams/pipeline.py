@@ -29,17 +29,17 @@ class AccountSummary(Protocol):
     """What an account shard says of each account it has seen."""
 
     @property
-    def account_id(self) -> str: ...  # noqa: D102 - the fields of accounts.csv, described in docs/replay.md
+    def account_id(self) -> str: ...  # noqa: D102 - a field of accounts.csv: docs/replay.md
     @property
-    def score(self) -> float: ...  # noqa: D102
+    def score(self) -> float: ...  # noqa: D102 - as above
     @property
-    def max_score(self) -> float: ...  # noqa: D102
+    def max_score(self) -> float: ...  # noqa: D102 - as above
     @property
-    def first_alert_ts(self) -> int | None: ...  # noqa: D102
+    def first_alert_ts(self) -> int | None: ...  # noqa: D102 - as above
     @property
-    def campaign_id(self) -> str | None: ...  # noqa: D102
+    def campaign_id(self) -> str | None: ...  # noqa: D102 - as above
     @property
-    def events(self) -> int: ...  # noqa: D102
+    def events(self) -> int: ...  # noqa: D102 - as above
 
 
 class AccountShard(Shard[Item], Protocol):

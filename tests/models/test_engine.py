@@ -182,3 +182,29 @@ def test_a_snapshot_of_another_version_is_refused_with_a_way_out() -> None:
     rows[b"m:clock"] = rows[b"m:clock"].replace(b'"version":1', b'"version":99')
     with pytest.raises(StateError, match=r"partition 3 has state version 99.*--reset-state"):
         AccountEngine(small_config(), 3).restore(rows)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("pane_seconds", 60.0), ("reference_seconds", 1e6), ("text_memory", 32_768), ("seed", 8)],
+)
+def test_state_counted_in_other_measures_is_refused(setting: str, value: float) -> None:
+    engine = AccountEngine(small_config(), 3)
+    run(engine, traffic(0), itertools.repeat(200))
+    other = AccountEngine(small_config(**{setting: value}), 3)
+    with pytest.raises(StateError, match=rf"partition 3 .*engine\.{setting} .*--reset-state"):
+        other.restore(engine.snapshot())
+
+
+def test_settings_that_state_is_not_counted_in_may_change() -> None:
+    items = traffic(0)
+    engine = AccountEngine(small_config(), 0)
+    run(engine, items, itertools.repeat(200))
+    engine.finish()
+    other = AccountEngine(small_config(budget_per_10k_account_days=1.0, lateness_seconds=5.0), 0)
+    start = other.restore(engine.snapshot())
+    later = max(item.ts for item in items) + 3_600_000
+    more = [make_event(event_id=f"later{n}", ts=later + n) for n in range(5)]
+    run(other, [*items, *more], itertools.repeat(5), start=start)
+    other.finish()
+    assert other.counters["events"] == engine.counters["events"] + 5

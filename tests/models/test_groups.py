@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy.stats import nbinom
 from stillwatch_models.groups import QUIET_WINDOWS, GroupEngine, tail_nats
 from stillwatch_models.shard import Batch
+from stillwatch_schemas.errors import StateError
 from stillwatch_schemas.findings import Finding
 from stillwatch_schemas.signals import Contribution, PaneClosed, Signal
 from support.builders import T0, make_contribution
@@ -223,3 +224,11 @@ def test_the_tail_is_the_negative_binomials(count: int, mean: float, variance: f
 def test_the_tail_stays_finite() -> None:
     assert tail_nats(1_000_000, 0.0, 0.0) == 700.0
     assert tail_nats(50, 1.0, 0.0) > tail_nats(20, 1.0, 0.0) > tail_nats(20, 1.0, 5.0) > 0
+
+
+def test_state_counted_in_other_windows_is_refused() -> None:
+    engine = GroupEngine(CONFIG, 2, 1)
+    feed(engine, by_window([1, 2, 3]))
+    other = GroupEngine(small_config(group_history_windows=20, group_window_seconds=60.0), 2, 1)
+    with pytest.raises(StateError, match=r"partition 2 .*engine\.group_window_seconds .*--reset-state"):
+        other.restore(engine.snapshot())

@@ -112,6 +112,14 @@ def test_memory_of_texts_is_bounded_and_goes_on_working() -> None:
     assert row["harvest"] > 2_400  # filling filters cost some new texts, never most
 
 
+def test_a_pane_that_fills_the_memory_to_the_last_bit_is_survived() -> None:
+    burst = [item(n, at=n / 1_000) for n in range(4_000)]
+    more = [item(n, at=60 + n / 1_000) for n in range(4_000, 4_010)]
+    afterwards = [item(n, at=120 + n / 1_000) for n in range(5_000, 5_010)]
+    assert counted([*burst, *more]) == counted(burst)
+    assert counted([*burst, *more, *afterwards])[0] == counted(burst)[0] + 10
+
+
 def test_accounts_do_not_share_their_memory() -> None:
     mine = [item(n, account_id="a") for n in range(10)]
     yours = [item(n, account_id="b", event_id=f"b{n}", at=500 + 11.0 * n, text_hash=900 + n) for n in range(10)]
