@@ -210,7 +210,7 @@ class AccountTable:
 
 
 class AccountRow(msgspec.Struct, frozen=True):
-    """What replay reports of one account."""
+    """What replay reports of one account: a row of accounts.csv."""
 
     account_id: str
     score: float

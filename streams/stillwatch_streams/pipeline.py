@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
+from stillwatch_models.accounts import AccountRow
 from stillwatch_models.shard import Batch, Outputs, Shard
 from stillwatch_schemas.directives import Directive, Release
 from stillwatch_schemas.events import Heartbeat, RequestEvent
@@ -25,27 +26,10 @@ T = TypeVar("T")
 Item = RequestEvent | Heartbeat
 
 
-class AccountSummary(Protocol):
-    """What an account shard says of each account it has seen."""
-
-    @property
-    def account_id(self) -> str: ...  # noqa: D102 - a field of accounts.csv: docs/replay.md
-    @property
-    def score(self) -> float: ...  # noqa: D102 - as above
-    @property
-    def max_score(self) -> float: ...  # noqa: D102 - as above
-    @property
-    def first_alert_ts(self) -> int | None: ...  # noqa: D102 - as above
-    @property
-    def campaign_id(self) -> str | None: ...  # noqa: D102 - as above
-    @property
-    def events(self) -> int: ...  # noqa: D102 - as above
-
-
 class AccountShard(Shard[Item], Protocol):
     """An account engine: a shard that can also list its accounts."""
 
-    def accounts(self) -> Iterable[AccountSummary]:
+    def accounts(self) -> Iterable[AccountRow]:
         """Every account seen, each once."""
         ...
 
@@ -135,7 +119,7 @@ class Pipeline:
         for shard in self._policies.shards:
             self._directives(shard.expire(now_ms))
 
-    def accounts(self) -> Iterator[AccountSummary]:
+    def accounts(self) -> Iterator[AccountRow]:
         """Every account seen, partition by partition."""
         for shard in self.account_shards:
             yield from shard.accounts()

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
+from stillwatch_models.accounts import AccountRow
 
 from stillwatch_streams.replay.labels import Label
 from stillwatch_streams.replay.results import Member, Note
@@ -20,17 +21,6 @@ FALSE_POSITIVE_RATES = (0.01, 0.001)
 FOUND_SHARE = 0.3
 """A campaign counts as found when this share of its accounts is alerted or reported."""
 DAY_MS = 86_400_000
-
-
-class AccountResult(msgspec.Struct, frozen=True):
-    """One row of accounts.csv."""
-
-    account_id: str
-    score: float
-    max_score: float
-    first_alert_ts: int | None
-    campaign_id: str | None
-    events: int
 
 
 class RecallAt(msgspec.Struct, frozen=True):
@@ -108,7 +98,7 @@ class Truth(msgspec.Struct, frozen=True):
 
 
 def evaluate(
-    truth: Truth, accounts: Iterable[AccountResult], members: Sequence[Member], notes: Iterable[Note]
+    truth: Truth, accounts: Iterable[AccountRow], members: Sequence[Member], notes: Iterable[Note]
 ) -> Evaluation:
     """All figures. An account without a result ranks below every other."""
     results = {account.account_id: account for account in accounts}
@@ -137,14 +127,14 @@ def evaluate(
     )
 
 
-def score_of(results: Mapping[str, AccountResult], account: str) -> float:
+def score_of(results: Mapping[str, AccountRow], account: str) -> float:
     """An account's ranking score; not a number, or no result at all, ranks last."""
     result = results.get(account)
     return -math.inf if result is None or math.isnan(result.score) else result.score
 
 
 def recall_at(
-    rate: float, results: Mapping[str, AccountResult], benign: Sequence[Label], distill: Sequence[Label]
+    rate: float, results: Mapping[str, AccountRow], benign: Sequence[Label], distill: Sequence[Label]
 ) -> RecallAt:
     """Recall at one false-positive rate."""
     threshold = threshold_for([score_of(results, label.account_id) for label in benign], rate)

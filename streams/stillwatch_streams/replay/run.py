@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
+from stillwatch_models.accounts import AccountRow
 from stillwatch_models.config import EngineConfig
 from stillwatch_models.engine import AccountEngine
 from stillwatch_models.groups import GroupEngine
@@ -19,7 +20,7 @@ from stillwatch_schemas.findings import Finding
 
 from stillwatch_streams.ingest import DeadLetter, Ingest
 from stillwatch_streams.pipeline import Engines, Pipeline, Sink
-from stillwatch_streams.replay.evaluation import AccountResult, Truth, evaluate
+from stillwatch_streams.replay.evaluation import Truth, evaluate
 from stillwatch_streams.replay.folder import OutputFolder
 from stillwatch_streams.replay.labels import Label
 from stillwatch_streams.replay.reader import Reader
@@ -188,7 +189,7 @@ class Run:
             self._end.error = str(error)
         self.pipeline.finish()
 
-    def summary(self, watch: Stopwatch, accounts: list[AccountResult]) -> Summary:
+    def summary(self, watch: Stopwatch, accounts: list[AccountRow]) -> Summary:
         """All figures."""
         job, end, notes = self._job, self._end, self.results.notes
         truth = self._watcher.truth(job.labels) if job.labels is not None else None

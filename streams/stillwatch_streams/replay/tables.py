@@ -7,38 +7,33 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from stillwatch_streams.pipeline import AccountSummary
-from stillwatch_streams.replay.evaluation import AccountResult
+import msgspec
+from stillwatch_models.accounts import AccountRow
+
 from stillwatch_streams.replay.results import Member
 
 ACCOUNT_HEADER = ("account_id", "score", "max_score", "first_alert_ts", "campaign_id", "events")
 CAMPAIGN_HEADER = ("campaign_id", "account_id", "first_alert_ts")
 
 
-def account_results(summaries: Iterable[AccountSummary], campaign_of: Mapping[str, str]) -> list[AccountResult]:
+def account_results(summaries: Iterable[AccountRow], campaign_of: Mapping[str, str]) -> list[AccountRow]:
     """One result an account, the highest score first.
 
     An account that several partitions know (a topic keyed by something else) is put together: scores by maximum, events
     by sum.
     """
-    found: dict[str, AccountResult] = {}
+    found: dict[str, AccountRow] = {}
     for one in summaries:
-        result = AccountResult(
-            account_id=one.account_id,
-            score=one.score,
-            max_score=one.max_score,
-            first_alert_ts=one.first_alert_ts,
-            campaign_id=one.campaign_id or campaign_of.get(one.account_id),
-            events=one.events,
-        )
+        campaign = one.campaign_id or campaign_of.get(one.account_id)
+        result = msgspec.structs.replace(one, campaign_id=campaign)
         known = found.get(one.account_id)
         found[one.account_id] = result if known is None else _together(known, result)
     return sorted(found.values(), key=lambda result: (-result.score, result.account_id))
 
 
-def _together(one: AccountResult, other: AccountResult) -> AccountResult:
+def _together(one: AccountRow, other: AccountRow) -> AccountRow:
     alerts = [ts for ts in (one.first_alert_ts, other.first_alert_ts) if ts is not None]
-    return AccountResult(
+    return AccountRow(
         account_id=one.account_id,
         score=max(one.score, other.score),
         max_score=max(one.max_score, other.max_score),
@@ -48,7 +43,7 @@ def _together(one: AccountResult, other: AccountResult) -> AccountResult:
     )
 
 
-def accounts_csv(results: Iterable[AccountResult]) -> bytes:
+def accounts_csv(results: Iterable[AccountRow]) -> bytes:
     """`accounts.csv`; an absent value is an empty field."""
     return _csv(
         ACCOUNT_HEADER,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import pytest
+from stillwatch_models.accounts import AccountRow
 from stillwatch_streams.replay.evaluation import (
     DAY_MS,
-    AccountResult,
     Evaluation,
     Truth,
     evaluate,
@@ -29,8 +29,8 @@ def distill(account: str, campaign: str, family: str = "f") -> Label:
     return Label(account, distill=True, archetype="attack", campaign_id=campaign, family=family)
 
 
-def result(account: str, score: float, first_alert_ts: int | None = None) -> AccountResult:
-    return AccountResult(account, score, score, first_alert_ts, None, 1)
+def result(account: str, score: float, first_alert_ts: int | None = None) -> AccountRow:
+    return AccountRow(account, score, score, first_alert_ts, None, 1)
 
 
 def note(subject_kind: str, time_ms: int, activity: str = "create") -> Note:

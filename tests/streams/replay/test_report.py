@@ -7,8 +7,9 @@ from html.parser import HTMLParser
 
 import msgspec
 import pytest
+from stillwatch_models.accounts import AccountRow
 from stillwatch_models.config import EngineConfig
-from stillwatch_streams.replay.evaluation import AccountResult, Truth, evaluate
+from stillwatch_streams.replay.evaluation import Truth, evaluate
 from stillwatch_streams.replay.labels import Label
 from stillwatch_streams.replay.report import Story, report_html
 from stillwatch_streams.replay.results import Member, Note
@@ -49,9 +50,9 @@ def note(activity: str = "create", subject: str = EVIL) -> Note:
 
 
 ACCOUNTS = [
-    AccountResult(EVIL, 250.0, 250.0, T0 + DAY, None, 1_000),
-    AccountResult("calm", 0.0, 1.0, None, None, 20),
-    AccountResult("odd", float("nan"), 0.0, None, None, 1),
+    AccountRow(EVIL, 250.0, 250.0, T0 + DAY, None, 1_000),
+    AccountRow("calm", 0.0, 1.0, None, None, 20),
+    AccountRow("odd", float("nan"), 0.0, None, None, 1),
 ]
 LABELS = {
     EVIL: Label(EVIL, distill=True, archetype="a", campaign_id=EVIL, family="f"),
