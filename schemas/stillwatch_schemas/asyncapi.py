@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from stillwatch_schemas import jsonschema
+from stillwatch_schemas.events import HEARTBEAT_HEADER
 from stillwatch_schemas.topics import DLQ_SUFFIX, ENFORCEMENT, REQUESTS, TOPICS, Topic
 
 ASYNCAPI_VERSION: Final = "3.0.0"
@@ -76,7 +77,7 @@ def _message(topic: Topic) -> dict[str, Any]:
         heartbeat = _STRING | {
             "description": "ASCII milliseconds: the record moves the time on, its value is not read."
         }
-        message["headers"] = {"type": "object", "properties": {"stillwatch-heartbeat": heartbeat}}
+        message["headers"] = {"type": "object", "properties": {HEARTBEAT_HEADER: heartbeat}}
     if _holds_dead_letters(topic):
         message["contentType"] = "application/octet-stream"
         message["headers"] = {

@@ -152,6 +152,10 @@ class RequestEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
     """Directives that the gateway applied."""
 
 
+HEARTBEAT_HEADER = "stillwatch-heartbeat"
+"""A record with this header carries no request; the header's value is the time in ASCII milliseconds."""
+
+
 class Heartbeat(msgspec.Struct, frozen=True):
     """Says that time has come this far on this partition: moves an idle watermark, carries no request."""
 

@@ -20,12 +20,11 @@ from aiokafka.errors import InvalidMessageError, KafkaError, MessageSizeTooLarge
 from stillwatch_schemas.acks import Ack
 from stillwatch_schemas.codec import encode_request
 from stillwatch_schemas.errors import ContractError
-from stillwatch_schemas.events import RequestEvent
+from stillwatch_schemas.events import HEARTBEAT_HEADER, RequestEvent
 from stillwatch_schemas.fitting import convert_request
 
 logger = logging.getLogger("stillwatch.serving.emitter")
 
-HEARTBEAT_HEADER = "stillwatch-heartbeat"
 BATCH = 256
 LINGER_SECONDS = 0.02
 FIRST_PAUSE_SECONDS = 0.25

@@ -9,7 +9,8 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from stillwatch_streams.ingest import HEARTBEAT_HEADER
+from stillwatch_schemas.events import HEARTBEAT_HEADER
+
 from stillwatch_streams.publisher import Message, Publisher
 
 if TYPE_CHECKING:

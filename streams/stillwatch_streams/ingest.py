@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import force_setattr
 from stillwatch_models.shard import Batch
 from stillwatch_schemas.errors import ConfigError, ContractError
-from stillwatch_schemas.events import Heartbeat, RequestEvent, Sketch
+from stillwatch_schemas.events import HEARTBEAT_HEADER, Heartbeat, RequestEvent, Sketch
 from stillwatch_schemas.limits import MAX_TS_MS, MIN_TS_MS
 from stillwatch_schemas.sketch import Sketcher
 
@@ -28,8 +28,6 @@ Format = Literal["native", "litellm"]
 Item = RequestEvent | Heartbeat
 Adapter = Callable[[bytes | None], RequestEvent]
 
-HEARTBEAT_HEADER = "stillwatch-heartbeat"
-"""A record with this header carries no request; the header's value is the time in ASCII milliseconds."""
 MAX_TS_DIGITS = len(str(MAX_TS_MS))
 
 ADAPTERS: dict[str, Adapter] = {"native": native.decode, "litellm": litellm.decode}

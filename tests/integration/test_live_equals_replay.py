@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from stillwatch_schemas.codec import encode_request
-from stillwatch_streams.ingest import HEARTBEAT_HEADER
+from stillwatch_schemas.events import HEARTBEAT_HEADER
 from stillwatch_streams.simulator import generate, load_scenario
 from support.brokers import Broker
 from support.kafka_io import Message, produce

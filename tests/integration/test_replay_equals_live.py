@@ -15,8 +15,8 @@ from stillwatch_models.config import EngineConfig
 from stillwatch_models.engine import AccountEngine
 from stillwatch_schemas.alerts import decode_finding
 from stillwatch_schemas.codec import encode_request
-from stillwatch_schemas.events import RequestEvent
-from stillwatch_streams.ingest import HEARTBEAT_HEADER, ingest_for
+from stillwatch_schemas.events import HEARTBEAT_HEADER, RequestEvent
+from stillwatch_streams.ingest import ingest_for
 from stillwatch_streams.replay.run import Job, replay
 from stillwatch_streams.settings import Settings
 from stillwatch_streams.simulator import generate, load_scenario

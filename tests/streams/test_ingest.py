@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 from stillwatch_schemas.errors import ConfigError
-from stillwatch_schemas.events import Heartbeat, RequestEvent, Sketch
-from stillwatch_streams.ingest import HEARTBEAT_HEADER, DeadLetter, Ingest, ingest_for
+from stillwatch_schemas.events import HEARTBEAT_HEADER, Heartbeat, RequestEvent, Sketch
+from stillwatch_streams.ingest import DeadLetter, Ingest, ingest_for
 from stillwatch_streams.settings import SourceSettings
 from support.builders import T0, make_event, make_sketch
 from support.records import PlainRecord, make_records, record_of
