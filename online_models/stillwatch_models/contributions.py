@@ -19,7 +19,7 @@ MAX_EXAMPLES = 5
 def contributions(
     events: Events, table: AccountTable, source: int, pane_ms: int, event_ids: Mapping[int, str]
 ) -> Iterator[Contribution]:
-    """Contributions of the segment's panes, by pane and group. Notes each account's latest system in the table.
+    """Contributions of the segment's panes, by pane and group.
 
     Must run before the events are folded, while the table still knows where the accounts came from before.
     """
@@ -60,6 +60,4 @@ def _arrivals(events: Events, table: AccountTable) -> NDArray[np.bool_]:
     before[first] = table.rows["asn"][rows[first]]
     marked = np.zeros(len(events), bool)
     marked[order] = asns != before
-    last = np.append(first[1:], [True])[: len(rows)]
-    table.rows["asn"][rows[last]] = asns[last]
     return marked

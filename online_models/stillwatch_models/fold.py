@@ -158,6 +158,8 @@ def _fold_round(table: AccountTable, texts: TextMemory, cells: Cells, chosen: In
     first = np.minimum.reduceat(events["ts"], local)
     rows["first_ms"] = np.where(rows["first_ms"] == 0, first, rows["first_ms"])
     rows["last_ts"] = np.maximum(rows["last_ts"], np.maximum.reduceat(events["ts"], local))
+    asn = np.maximum.reduceat(events["asn"], local)  # of several in a pane the greatest, as `contributions` has it
+    rows["asn"] = np.where(asn != 0, asn, rows["asn"])
     table.rows[slots] = rows
     cells.after[chosen] = rows
 

@@ -5,23 +5,24 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from stillwatch_models import columns
 from stillwatch_models.accounts import AccountTable
 from stillwatch_models.contributions import MAX_ACCOUNTS, MAX_EXAMPLES, contributions
+from stillwatch_models.fold import fold
+from stillwatch_models.texts import TextMemory
 from stillwatch_schemas.events import RequestEvent
 from stillwatch_schemas.signals import Contribution
 from support.builders import T0, make_event
-
-PANE_MS = 10_000
+from support.folding import HORIZONS, PANE_MS, TEXTS, waiting
 
 
 def told(items: Sequence[RequestEvent], table: AccountTable | None = None) -> list[Contribution]:
+    """Contributions as the engine asks for them: before the same events are folded."""
     table = table or AccountTable()
-    events = columns.build(items, list(range(len(items))))
-    events["pane"] = events["ts"] // PANE_MS
-    events["row"] = table.slots([item.account_id for item in items])
+    events = waiting(table, items)
     ids = {offset: item.event_id for offset, item in enumerate(items)}
-    return list(contributions(events, table, 1, PANE_MS, ids))
+    found = list(contributions(events, table, 1, PANE_MS, ids))
+    fold(table, TextMemory(TEXTS), events, HORIZONS)
+    return found
 
 
 def ask(account: str, asn: int | None, pane: int = 0) -> RequestEvent:

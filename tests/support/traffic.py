@@ -64,7 +64,7 @@ def _event(rng: random.Random, number: int, now: int, accounts: int) -> RequestE
         account_id=f"acct-{who}",
         conversation_id=f"c{number}" if machine else f"c-{who}",
         turn=0 if machine else rng.randrange(4),
-        client_asn=64500 + who % 4,
+        client_asn=64500 + (who + number // 25) % 4,
         prompt=None,
         sketch=_sketch(rng, who, machine=machine),
         output_tokens=rng.randrange(1_000),
