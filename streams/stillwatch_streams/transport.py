@@ -26,6 +26,11 @@ from stillwatch_schemas.errors import BrokerError, StateError
 FAUST_LOGGER = logging.getLogger("faust")
 """Services log their own coming and going; that belongs with Faust's."""
 
+IDLE_WAIT_SECONDS = 1.0
+"""The longest wait for records of the partitions that were asked for."""
+BUSY_WAIT_SECONDS = 0.02
+"""The same while a busy agent's partition is left out: nothing would tell us that it has room again."""
+
 
 class Fetch(NamedTuple):
     """The records of one partition from one fetch, in offset order."""
@@ -131,7 +136,8 @@ class FetchConsumer(driver.Consumer):  # type: ignore[misc]  # as above
         try:
             while not (self.should_stop or fetcher.should_stop):
                 await asyncio.sleep(0)
-                fetched, active = await self._wait_next_records(1.0)
+                wait = BUSY_WAIT_SECONDS if self._buffered_partitions else IDLE_WAIT_SECONDS
+                fetched, active = await self._wait_next_records(wait)
                 if fetched and active is not None:
                     await self._deliver_all(fetched, active)
         except (asyncio.CancelledError, *self.consumer_stopped_errors):
