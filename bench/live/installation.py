@@ -1,0 +1,225 @@
+"""One installation on a Kafka node: its topics, records written in bulk, and a real `stillwatch worker` process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+import psutil
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import NewTopic
+from stillwatch_schemas.events import HEARTBEAT_HEADER
+from stillwatch_streams.kafka_admin import admin_client
+from stillwatch_streams.kafka_options import client_options
+from stillwatch_streams.server_process import free_port
+from stillwatch_streams.settings_file import load_settings
+from stillwatch_streams.topic_names import TopicNames
+from support.kafka_io import unique
+from support.kafka_node import KafkaNode
+
+PATIENCE_SECONDS = 600.0
+POLL_SECONDS = 0.25
+BATCH_BYTES = 900_000
+HOUR_MS = 3_600_000
+
+Entry = tuple[bytes, bytes, int]
+"""Key, value, record timestamp in ms."""
+
+
+class Installation:
+    """Topics under a prefix of their own; every setting not named is the default."""
+
+    def __init__(self, node: KafkaNode, folder: Path, **settings: str) -> None:
+        name = unique("bench")
+        self.env = {
+            "STILLWATCH_BROKER__BOOTSTRAP": node.bootstrap,
+            "STILLWATCH_SERVICE__APP_ID": name,
+            "STILLWATCH_SERVICE__TOPIC_PREFIX": f"{name}.",
+            "STILLWATCH_SERVICE__DATADIR": str(folder / name),
+            "STILLWATCH_SERVICE__HTTP_PORT": str(free_port()),
+            "STILLWATCH_LOGGING__FORMAT": "json",
+        } | {f"STILLWATCH_{key.upper()}": value for key, value in settings.items()}
+        self.settings = load_settings(env=self.env)
+        self.names = TopicNames(self.settings)
+        self.bootstrap = node.bootstrap
+        self.log = folder / f"{name}.log"
+
+    async def create(self, *, broker_time: bool = False) -> Self:
+        """Make the topics; records of the past stay. With `broker_time` the broker stamps what it appends."""
+        more = {"message.timestamp.type": "LogAppendTime"} if broker_time else {"retention.ms": "-1"}
+        async with admin_client(client_options(self.settings.broker)) as admin:
+            wanted = [NewTopic(topic.name, 1, 1, topic_configs=topic.config() | more) for topic in self.names.table()]
+            answer = await admin.create_topics(wanted)
+        refused = [error for error in answer.topic_errors if error[1]]
+        if refused:
+            raise RuntimeError(f"the broker refused {refused}")
+        await until_led(self.bootstrap, self.names.requests)
+        return self
+
+    async def fill(self, entries: Iterable[Entry]) -> int:
+        """Write the entries in order, and then word that an hour has passed, so that every pane ends; the count."""
+        producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap, acks="all", max_batch_size=BATCH_BYTES)
+        await producer.start()
+        count, last = 0, 0
+        try:
+            batch = producer.create_batch()
+            for key, value, ts in entries:
+                if batch.append(key=key, value=value, timestamp=ts) is None:
+                    batch = await self._next(producer, batch)
+                    batch.append(key=key, value=value, timestamp=ts)
+                count, last = count + 1, max(last, ts)
+            await self._next(producer, batch)
+            beat = [(HEARTBEAT_HEADER, str(last + HOUR_MS).encode())]
+            await producer.send_and_wait(
+                self.names.requests, b"", partition=0, timestamp_ms=last + HOUR_MS, headers=beat
+            )
+        finally:
+            await producer.stop()
+        return count + 1
+
+    async def _next(self, producer: Any, batch: Any) -> Any:
+        batch.close()
+        await (await producer.send_batch(batch, self.names.requests, partition=0))
+        return producer.create_batch()
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker has used so far."""
+
+    at: float
+    """Monotonic seconds."""
+    cpu_seconds: float
+    peak_rss_mib: float
+
+
+class Worker:
+    """`stillwatch worker`: the supervisor and its child, measured together."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self._process: subprocess.Popen[bytes] | None = None
+        self.began = 0.0
+
+    async def __aenter__(self) -> Self:
+        installation = self._installation
+        with installation.log.open("ab") as log:
+            self.began = time.monotonic()
+            self._process = await asyncio.to_thread(
+                subprocess.Popen,
+                [sys.executable, "-m", "stillwatch_agents", "worker"],
+                env=os.environ | installation.env,
+                stdout=log,
+                stderr=log,
+            )
+        await self.until("answering", bool)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self.stop)
+
+    def stop(self) -> None:
+        """SIGTERM; returns when both processes are gone."""
+        if self._process is None:
+            return
+        children = psutil.Process(self._process.pid).children(recursive=True)
+        self._process.send_signal(signal.SIGTERM)
+        code = self._process.wait(60)
+        self._process = None
+        psutil.wait_procs(children, timeout=10)
+        if code:
+            raise RuntimeError(f"the worker ended with {code}: {self._installation.log.read_text()[-2000:]}")
+
+    def reading(self) -> Reading:
+        """Processor time and peak memory until now."""
+        if self._process is None:
+            raise RuntimeError("the worker does not run")
+        parent = psutil.Process(self._process.pid)
+        cpu, peak = 0.0, 0.0
+        for one in (parent, *parent.children(recursive=True)):
+            times = one.cpu_times()
+            cpu += times.user + times.system
+            peak = max(peak, _peak_rss_mib(one.pid))
+        return Reading(at=time.monotonic(), cpu_seconds=cpu, peak_rss_mib=peak)
+
+    async def until_read(self, records: int) -> Reading:
+        """Wait until the account agent has processed so many records."""
+        await self.until(f"{records} records", lambda found: total(found, "events_total", agent="account") >= records)
+        return self.reading()
+
+    async def until_quiet(self) -> dict[str, float]:
+        """Wait until no agent lags, three times in a row; the last metrics."""
+        calm = 0
+        while True:
+            found = await self.until("no lag", lambda found: total(found, "lag_records") == 0)
+            calm += 1
+            if calm == 3:  # noqa: PLR2004 - as the docstring says
+                return found
+            await asyncio.sleep(2 * POLL_SECONDS)
+
+    async def until(self, what: str, holds: Any) -> dict[str, float]:
+        """Wait for a condition on the worker's metrics; they are asked for four times a second."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not holds(found := await self.metrics()):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not in {PATIENCE_SECONDS} s: {what}; {self._installation.log.read_text()[-2000:]}")
+            await asyncio.sleep(POLL_SECONDS)
+        return found
+
+    async def until_ready(self) -> None:
+        """Wait until /readyz says so."""
+        while not await self.get("/readyz"):  # noqa: ASYNC110 - another process can't set our events
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def metrics(self) -> dict[str, float]:
+        """Samples by name and labels; nothing while nobody answers."""
+        body = await self.get("/metrics")
+        pairs = (line.rsplit(" ", 1) for line in body.splitlines() if line.startswith("stillwatch_"))
+        return {name.removeprefix("stillwatch_"): float(value) for name, value in pairs}
+
+    async def get(self, path: str) -> str:
+        """Body of one of the worker's pages; empty when it has none to give."""
+        url = f"http://127.0.0.1:{self._installation.settings.service.http_port}{path}"
+        return await asyncio.to_thread(_get, url)
+
+
+async def until_led(bootstrap: str, topic: str) -> None:
+    """Wait until a new topic's partition has a leader that answers."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+    await consumer.start()
+    try:
+        await consumer.end_offsets([TopicPartition(topic, 0)])
+    finally:
+        await consumer.stop()
+
+
+def total(metrics: Mapping[str, float], name: str, /, **labels: str) -> float:
+    """Sum of a metric over the labels not named."""
+    parts = [f'{key}="{value}"' for key, value in labels.items()]
+    return sum(
+        value for key, value in metrics.items() if key.partition("{")[0] == name and all(p in key for p in parts)
+    )
+
+
+def _get(url: str) -> str:
+    try:
+        with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - loopback, our own worker
+            return str(answer.read().decode())
+    except OSError:
+        return ""
+
+
+def _peak_rss_mib(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next((int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM")), 0.0)
