@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from stillwatch_models.engine import AccountEngine
-from stillwatch_streams.app import WorkerApp
 from stillwatch_streams.ingest import ingest_for
 from stillwatch_streams.runner import AgentSpec
 from stillwatch_streams.settings import Settings
 from stillwatch_streams.topic_names import TopicNames
-
-
-def account_agent(app: WorkerApp) -> Any:
-    """What Faust runs. It never yields, so no record can ask for an answer."""
-
-    async def account(stream: Any) -> None:
-        async for event in stream.noack().events():
-            await app.feed(event.value)
-
-    return account
 
 
 def account_spec(settings: Settings) -> AgentSpec:

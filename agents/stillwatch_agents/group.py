@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from stillwatch_models.groups import GroupEngine
 from stillwatch_schemas.codec import decode_signal
-from stillwatch_streams.app import WorkerApp
 from stillwatch_streams.runner import AgentSpec
 from stillwatch_streams.settings import Settings
 from stillwatch_streams.topic_names import TopicNames
 from stillwatch_streams.typed_decoder import TypedDecoder
-
-
-def group_agent(app: WorkerApp) -> Any:
-    """What Faust runs. It never yields, so no record can ask for an answer."""
-
-    async def group(stream: Any) -> None:
-        async for event in stream.noack().events():
-            await app.feed(event.value)
-
-    return group
 
 
 def group_spec(settings: Settings, sources: int) -> AgentSpec:

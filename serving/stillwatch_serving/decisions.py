@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 import msgspec
-from stillwatch_schemas.directives import Action, Directive, Scope
+from stillwatch_schemas.directives import Action, Directive
 
 from stillwatch_serving.buckets import Refusal, Throttle
 from stillwatch_serving.cache import DirectiveCache
@@ -42,9 +42,6 @@ MERGE: Final[dict[str, Literal["first", "min", "max", "all"]]] = {
     "top_logprobs_max": "min",
     "temperature_jitter": "max",
 }
-
-SCOPES: Final[tuple[Scope, ...]] = ("api_key", "account", "org", "asn", "campaign")
-"""Narrowest first."""
 
 COVERT: Final[frozenset[Action]] = frozenset({"observe", "noise", "canary", "watermark"})
 """Actions that a client must not learn of."""
@@ -157,6 +154,7 @@ class Decider:
             del self._throttles[key]
 
     def _find(self, who: Identity, now_ms: int) -> list[Directive]:
+        """The directives of every scope of a request, the narrowest scope first."""
         get = self._cache.get
         found = [
             get("api_key", who.api_key_id, now_ms) if who.api_key_id is not None else None,

@@ -46,16 +46,21 @@ class WorkerApp(FetchApp):
         self.on_rebalance_complete.connect(self._on_rebalance_complete, weak=False)
         self.on_partitions_revoked.connect(self._on_revoked, weak=False)
 
-    def add_agent(self, spec: AgentSpec, services: Services) -> Callable[[Any], Any]:
-        """Register an agent's topic and engine; returns Faust's decorator for its function."""
+    def add_agent(self, spec: AgentSpec, services: Services) -> None:
+        """Register an agent: its topic, its engine, and the function that Faust runs for it."""
         self._specs[spec.topic] = spec
         self._services[spec.topic] = services
         channel = self.topic(spec.topic, schema=FetchSchema(key_type=bytes, value_type=bytes, value_serializer="raw"))
-        decorator: Callable[[Any], Any] = self.agent(channel, name=f"stillwatch.{spec.name}")
-        return decorator
 
-    async def feed(self, fetch: Fetch) -> None:
-        """What every agent does with a fetch: hand it to its partition."""
+        async def hand_on(stream: Any) -> None:
+            """Never yields, so no record can ask for an answer; acknowledges nothing, checkpoints do."""
+            async for event in stream.noack().events():
+                await self._feed(event.value)
+
+        self.agent(channel, name=f"stillwatch.{spec.name}")(hand_on)
+
+    async def _feed(self, fetch: Fetch) -> None:
+        """Give a fetch to its partition."""
         runner = self.runners.get(TP(fetch.topic, fetch.partition))
         if runner is not None:
             await runner.feed(fetch)

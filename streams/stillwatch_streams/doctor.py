@@ -135,7 +135,8 @@ async def _readable(options: dict[str, Any], topic: str, settings: Settings) -> 
         await consumer.beginning_offsets([place])
     finally:
         await consumer.stop()
-    return Finding(f"read {topic}", "ok", f"allowed; partition 0 committed at {committed}")
+    where = "not read yet" if committed is None else f"committed at {committed}"
+    return Finding(f"read {topic}", "ok", f"allowed; partition 0 {where}")
 
 
 async def _clock(settings: Settings) -> Finding:

@@ -13,9 +13,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import msgspec
 from aiokafka.errors import KafkaError
 from stillwatch_schemas.directives import Directive
 from stillwatch_schemas.errors import BrokerError, ConfigError, StateError, StillwatchError
@@ -45,17 +43,7 @@ GC_THRESHOLDS = (100_000, 50, 1_000)
 
 log = get_logger(__name__)
 
-AgentFunction = Callable[[WorkerApp], Any]
-
-
-class Agent(msgspec.Struct, frozen=True):
-    """An agent's function and what it does."""
-
-    function: AgentFunction
-    spec: AgentSpec
-
-
-MakeAgents = Callable[[Settings, Mapping[str, int]], Sequence[Agent]]
+MakeAgents = Callable[[Settings, Mapping[str, int]], Sequence[AgentSpec]]
 """Agents for the settings and the topics' partition counts."""
 
 
@@ -77,8 +65,8 @@ class WorkerProcess:
         async with Publisher(self.options) as publisher:
             app = WorkerApp(self.settings, metrics=self.metrics, on_failure=self._fail)
             app.reset_state = self._reset
-            for agent in self._make_agents(self.settings, partitions):
-                app.add_agent(agent.spec, self._services(app, agent.spec, publisher, partitions))(agent.function(app))
+            for spec in self._make_agents(self.settings, partitions):
+                app.add_agent(spec, self._services(app, spec, publisher, partitions))
             async with self._health(app):
                 await self._run_app(app, publisher)
 

@@ -21,10 +21,10 @@ pytestmark = pytest.mark.kafka
 
 
 async def stillwatch(live: Live, *arguments: str) -> tuple[int, str]:
-    """Run the command line; exit code and output."""
+    """Run the command line; exit code and output: all that a person sees, what a machine reads with `--json`."""
     command = [sys.executable, "-m", "stillwatch_agents", *arguments]
     done = await asyncio.to_thread(subprocess.run, command, env=os.environ | live.env, capture_output=True, text=True)
-    return done.returncode, done.stdout + done.stderr
+    return done.returncode, done.stdout if "--json" in arguments else done.stdout + done.stderr
 
 
 async def test_doctor_finds_missing_topics_and_then_nothing(broker: Broker, tmp_path: Path) -> None:

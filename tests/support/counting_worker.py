@@ -5,39 +5,27 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from stillwatch_streams.app import WorkerApp  # the path must be set first
-from stillwatch_streams.ingest import ingest_for
+from stillwatch_streams.ingest import ingest_for  # the path must be set first
 from stillwatch_streams.logs import configure_logs
 from stillwatch_streams.runner import AgentSpec
 from stillwatch_streams.settings import Settings
 from stillwatch_streams.settings_file import load_settings
 from stillwatch_streams.topic_names import TopicNames
-from stillwatch_streams.worker_process import Agent, run_worker
+from stillwatch_streams.worker_process import run_worker
 from support.counting import CountingShard
 
 
-def counting_agent(app: WorkerApp) -> Any:
-    """As the account agent, whose module would bring the engine and seconds of imports along."""
-
-    async def account(stream: Any) -> None:
-        async for event in stream.noack().events():
-            await app.feed(event.value)
-
-    return account
-
-
-def make_agents(settings: Settings, _partitions: Mapping[str, int]) -> list[Agent]:
-    spec = AgentSpec(
+def make_agents(settings: Settings, _partitions: Mapping[str, int]) -> list[AgentSpec]:
+    counting = AgentSpec(
         name="account",
         topic=TopicNames(settings).requests,
         make_shard=CountingShard,
         decode=ingest_for(settings.source, has_broker_time=True).decode,
     )
-    return [Agent(counting_agent, spec)]
+    return [counting]
 
 
 if __name__ == "__main__":
