@@ -67,7 +67,7 @@ def fill(count: int) -> DirectiveCache:
     """A cache with so many directives; prints what taking them over costs."""
     key = signing.generate_key()
     public = key.public_key()
-    cache = DirectiveCache(lambda d: signing.verify(d, public))
+    cache = DirectiveCache(lambda value: signing.verify_value(value, public))
     signed = [signing.sign(directive(number), key) for number in range(count)]
     records = [(d.key.encode(), encode_directive(d)) for d in signed]
     began = time.perf_counter()

@@ -1,7 +1,7 @@
 """The policy: findings become directives by a transition table, inside a blast radius, and never for ever.
 
 Rules, in the order in which they are applied:
-1. `close` releases the subject's directive.
+1. `close` releases the directive that the same incident asked for.
 2. The table gives the action for (kind, tier). What is not in the table is observed.
 3. `suspend` needs a human unless the configuration says otherwise: the hardest throttle takes its place.
 4. Blast radius: when the share of a shard's accounts under an action other than `observe` has reached the cap, the new
@@ -108,7 +108,7 @@ class PolicyEngine:
         key = f"{scope}:{found.subject}"
         live = self._live(key, found.time_ms)
         if found.activity == "close":
-            return self._release(key, found) if live else None
+            return self._release(key, found) if live and live.finding_uid == found.uid else None
         action, params, reason = self._response(found, key)
         ttl_ms = self.config.directive_ttl_seconds * 1000
         if live is not None and not _replaces((action, params), found.time_ms, live, ttl_ms):

@@ -111,13 +111,14 @@ class DirectiveCache:
 
     def __init__(
         self,
-        verify: Callable[[Directive], object] | None,
+        verify: Callable[[bytes], object] | None,
         *,
         max_ttl_ms: int = 7 * 86_400_000,
         max_entries: int = 1_000_000,
     ) -> None:
-        """`verify` raises SignatureError on a directive that the trusted key did not sign.
+        """`verify` raises SignatureError on a record value that the trusted key did not sign.
 
+        It is given the bytes as received, because a newer policy may have signed fields that this node does not know.
         Without one (`None`) nothing can be trusted, so everything is held in shadow: counted, never obeyed.
         """
         self._verify = verify
@@ -189,15 +190,16 @@ class DirectiveCache:
             return Applied("key_mismatch", key, directive, f"the directive inside is for {directive.key!r}")
         if not book.is_news(directive, now_ms):
             return Applied("stale", key, directive)
-        return self._distrust(directive, key) or self._put(book, directive, now_ms)
+        return self._distrust(directive, value) or self._put(book, directive, now_ms)
 
-    def _distrust(self, directive: Directive, key: str) -> Applied | None:
+    def _distrust(self, directive: Directive, value: bytes) -> Applied | None:
+        key = directive.key
         ttl_ms = directive.expires_at - directive.issued_at
         if ttl_ms > self._max_ttl_ms:
             return Applied("ttl_too_long", key, directive, f"lives {ttl_ms} ms, at most {self._max_ttl_ms} are obeyed")
         try:
             if self._verify is not None:
-                self._verify(directive)
+                self._verify(value)
         except SignatureError as error:
             return Applied("bad_signature", key, directive, str(error))
         return None

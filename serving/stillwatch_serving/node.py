@@ -185,13 +185,13 @@ class ServingNode:
         )
 
 
-def _verifier(settings: ServingSettings) -> Callable[[Directive], object] | None:
+def _verifier(settings: ServingSettings) -> Callable[[bytes], object] | None:
     if settings.public_key_path is None:
         return None
     from stillwatch_schemas import signing  # noqa: PLC0415  # an extra; needed only where directives are obeyed
 
     key = signing.load_public_key(Path(settings.public_key_path))
-    return lambda directive: signing.verify(directive, key)
+    return lambda value: signing.verify_value(value, key)
 
 
 def _privacy(settings: ServingSettings) -> Callable[[RequestEvent], RequestEvent] | None:

@@ -153,6 +153,12 @@ def test_the_end_of_an_incident_releases() -> None:
     assert told(policy, make_finding(activity="close", time_ms=T0 + 6)) == []
 
 
+def test_the_end_of_one_incident_keeps_what_another_asked_for() -> None:
+    policy = engine()
+    directive(policy)
+    assert told(policy, make_finding(uid="another", activity="close", time_ms=T0 + 5)) == []
+
+
 def test_subjects_that_no_gateway_can_act_on_get_no_directive() -> None:
     finding = make_finding(subject_kind="template", subject="17")
     assert scope_of(finding) is None

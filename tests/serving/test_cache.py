@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stillwatch_schemas import signing
+from stillwatch_schemas.canonical import canonical_json
+from stillwatch_schemas.codec import decode_directive
 from stillwatch_schemas.directives import Directive
 from stillwatch_schemas.errors import SignatureError
 from stillwatch_serving.cache import Applied, DirectiveCache
 from support.builders import T0, make_directive
 
 
-def trust_good(directive: Directive) -> None:
-    if directive.signature != "good":
+def trust_good(value: bytes) -> None:
+    if decode_directive(value).signature != "good":
         raise SignatureError("not signed by the trusted key")
 
 
@@ -192,3 +197,19 @@ def test_foreign_bytes_are_counted_and_never_raise(key: bytes | None, value: byt
     cache = make_cache()
     assert cache.apply(key, value, T0).outcome == "malformed"
     assert len(cache) == 0
+
+
+def test_a_directive_with_a_field_from_the_future_is_obeyed_when_it_was_signed() -> None:
+    """A serving node may be older than the policy: the signature covers the bytes, not the fields the node knows."""
+    private = signing.generate_key()
+    said = msgspec.json.decode(msgspec.json.encode(good(signature=None))) | {"colour": "blue"}
+    covered = {name: value for name, value in said.items() if value is not None and value != {}}
+    signature = private.sign(signing.DOMAIN + canonical_json(covered))
+    value = msgspec.json.encode(said | {"signature": base64.urlsafe_b64encode(signature).rstrip(b"=").decode()})
+
+    def outcome(received: bytes) -> str:
+        cache = DirectiveCache(lambda raw: signing.verify_value(raw, private.public_key()))
+        return cache.apply(good().key.encode(), received, T0).outcome
+
+    assert outcome(value) == "applied"
+    assert outcome(value.replace(b"blue", b"grey")) == "bad_signature"

@@ -13,7 +13,7 @@ from support.builders import T0, make_directive
 WHO = Identity(account_id="acct-1", api_key_id="key-1", org_id="org-1", asn=64500, campaign_ids=("camp-1",))
 
 
-def accept(_directive: Directive) -> None:
+def accept(_value: bytes) -> None:
     """These tests are about merging; signatures are the cache's tests."""
 
 
@@ -177,7 +177,7 @@ def test_the_tables_cover_every_action_and_every_instruction() -> None:
 
 
 def test_signature_errors_never_reach_the_decision() -> None:
-    def refuse(_directive: Directive) -> None:
+    def refuse(_value: bytes) -> None:
         raise SignatureError("no")
 
     cache = DirectiveCache(refuse)

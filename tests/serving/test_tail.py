@@ -25,7 +25,7 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def trust(_directive: Directive) -> None:
+def trust(_value: bytes) -> None:
     """Signatures are the cache's tests."""
 
 
