@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 from stillwatch_schemas.errors import StillwatchError
@@ -29,7 +31,18 @@ def command_line(only: str | None = None) -> typer.Typer:
     return app
 
 
-def stillwatch() -> None:
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"stillwatch {version('stillwatch')}")
+        raise typer.Exit
+
+
+def stillwatch(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
     """Find distillation attacks on LLM APIs in real time."""
 
 

@@ -14,6 +14,7 @@ from stillwatch_models.learners.population import stratum_of
 from stillwatch_models.scoring import WEIGHTS, Scored, Scorer
 
 HARVEST = "harvest"
+HOUR_SECONDS = 3_600.0
 SUPPORTING = 2
 """Detectors named beside the harvest test; the others are weaker."""
 
@@ -30,12 +31,13 @@ def reasons(scorer: Scorer, scored: Scored, cell: int, row: Rows, event_ids: tup
 def _harvest(scorer: Scorer, nats: float, row: Rows, event_ids: tuple[str, ...]) -> Evidence:
     found, answers, blocks = int(row["harvest"]), int(row["answers"]), int(row["harvest_blocks"])
     usual = scorer.rates.strict
-    hours = scorer.config.evidence_block_seconds / 3_600.0
+    block = scorer.config.evidence_block_seconds
+    span = f"{block / HOUR_SECONDS:g} h" if block >= HOUR_SECONDS else f"{block:g} s"
     return Evidence(
         signal=HARVEST,
         statement=(
             f"{found} of {answers} answered requests stand alone, are new, follow no template and are worded as tasks; "
-            f"innocent accounts stay below {100 * usual:.0f} %. It went on in {blocks} different blocks of {hours:g} h"
+            f"innocent accounts stay below {100 * usual:.0f} %. It went on in {blocks} different blocks of {span}"
         ),
         observed=found / max(answers, 1),
         baseline=usual,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import tomllib
@@ -116,7 +117,9 @@ def _refuse_unknown(given: Mapping[str, Given]) -> None:
         near = [name for name in known if name.rpartition(".")[0] == section] or sorted(
             {name.partition(".")[0] for name in known}
         )
-        raise ConfigError(f"Unknown setting {key} ({entry.where}). Known here: {', '.join(near)}.")
+        alike = difflib.get_close_matches(key, known, n=1)
+        hint = f" Did you mean {alike[0]}?" if alike else ""
+        raise ConfigError(f"Unknown setting {key} ({entry.where}).{hint} Known here: {', '.join(near)}.")
 
 
 def _build(struct: type[msgspec.Struct], prefix: str, given: Mapping[str, Given]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 from stillwatch_agents.cli import COMMANDS, command_line
@@ -33,6 +34,11 @@ def test_help_names_every_command() -> None:
     assert all(name in answer.output for name in COMMANDS)
 
 
+def test_the_version_is_told() -> None:
+    answer = CliRunner().invoke(command_line(), ["--version"])
+    assert (answer.exit_code, answer.output) == (0, f"stillwatch {version('stillwatch')}\n")
+
+
 def test_a_wrong_setting_is_one_line_and_exit_2() -> None:
     answer = stillwatch("topics", "list", "--config", "/nonexistent.toml")
     assert answer.returncode == 2
@@ -46,6 +52,13 @@ def test_the_topics_table_for_machines() -> None:
     names = {topic["name"]: topic["config"]["cleanup.policy"] for topic in json.loads(answer.output)}
     assert names["llm.enforcement.v1"] == "compact"
     assert names["llm.requests.v1.dlq"] == "delete"
+
+
+def test_topic_names_are_whole_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    answer = CliRunner().invoke(command_line("topics"), ["topics", "list"])
+    for name in ("llm.enforcement.acks.v1", "stillwatch.checkpoints.account.v1"):
+        assert name in answer.output
 
 
 def test_light_commands_do_not_import_the_engine() -> None:

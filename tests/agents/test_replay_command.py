@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from stillwatch_agents.cli import command_line
-from stillwatch_schemas.errors import StillwatchError
+from stillwatch_schemas.errors import SourceError, StillwatchError
 from support.builders import T0, make_event
 from typer.testing import CliRunner, Result
 
@@ -63,6 +63,17 @@ def test_a_missing_source_is_one_clear_line_and_exit_2(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("stillwatch: absent.jsonl: no such file")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_folder_is_no_source(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="is a folder; name the files"):
+        CliRunner().invoke(command_line("replay"), ["replay", str(tmp_path), "--out", "out"], catch_exceptions=False)
+
+
+def test_a_run_without_events_says_where_to_look(events: Path, tmp_path: Path) -> None:
+    result = run(events, "--out", tmp_path / "out", "--from", "2030-01-01T00:00:00Z")
+    assert result.exit_code == 0, result.output
+    assert "No event was read: check the SOURCE, --from and --to" in result.stdout
 
 
 def test_a_truncated_archive_writes_its_files_and_exits_with_2(events: Path, tmp_path: Path) -> None:

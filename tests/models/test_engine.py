@@ -94,6 +94,13 @@ def test_the_traffic_of_these_tests_raises_findings_of_every_activity() -> None:
     assert {("distillation", "create"), ("distillation", "update"), ("hard_ceiling", "create")} <= said
 
 
+def test_evidence_tells_the_length_of_its_blocks_in_a_unit_that_fits() -> None:
+    findings = run(AccountEngine(small_config(), 0), traffic(1), itertools.repeat(64)).findings
+    told = [reason.statement for found in findings for reason in found.evidence if reason.signal == "harvest"]
+    assert told
+    assert all(statement.endswith("different blocks of 5 s") for statement in told)
+
+
 @given(seed=SEEDS)
 @settings(max_examples=10, deadline=None, phases=NO_SHRINKING)
 def test_the_order_within_a_pane_does_not_matter(seed: int) -> None:

@@ -30,7 +30,7 @@ def demo(
 
     Example: stillwatch demo --duration 120
     """
-    from stillwatch_agents.demo.director import HINT, Options, run_demo  # noqa: PLC0415  # keeps other commands quick
+    from stillwatch_agents.demo.director import GOING_ON, Options, run_demo  # noqa: PLC0415  # keeps other commands quick
     from stillwatch_agents.demo.summary import as_text  # noqa: PLC0415  # as above
 
     console = Console(stderr=as_json)
@@ -43,4 +43,4 @@ def demo(
         typer.echo(msgspec.json.encode(summary))
         return
     typer.echo(as_text(summary))
-    typer.echo(HINT)
+    typer.echo(GOING_ON)

@@ -32,7 +32,7 @@ def list_letters(
     config: ConfigFile = None,
     agent: Agent = "account",
     code: Code = None,
-    limit: Annotated[int, typer.Option(min=1, help="The newest so many a partition.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, from the end.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List dead letters with reason and origin.
@@ -43,6 +43,8 @@ def list_letters(
     if as_json:
         typer.echo(json.dumps([_facts(record, origin) for record, origin in letters]))
         return
+    if not letters:
+        typer.echo("No dead letters." if code is None else f"No dead letters with code {code}.")
     for record, origin in letters:
         place = f"{origin.topic}/{origin.partition}@{origin.offset}"
         typer.echo(f"{record.partition}@{record.offset}  {origin.code:<16} {place}  {origin.message}")
@@ -66,7 +68,9 @@ def show(
             typer.echo(f"key: {record.key!r}")
             typer.echo(f"value ({len(record.value or b'')} bytes): {(record.value or b'')[:SHOWN_BYTES]!r}")
             return
-    raise ConfigError(f"There is no dead letter at {place}; `stillwatch dlq list` shows those there are.")
+    raise ConfigError(
+        f"There is no dead letter at {place} (partition@offset); `stillwatch dlq list` shows those there are."
+    )
 
 
 @dlq.command("redrive")

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from stillwatch_streams.kafka_admin import TopicState, admin_client, create_topics, topic_states
 from stillwatch_streams.kafka_options import client_options
 from stillwatch_streams.settings import Settings
@@ -33,7 +33,10 @@ def list_topics(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps([{"name": t.name, "key": t.key, "value": t.value, "config": t.config()} for t in table]))
         return
-    shown = Table("topic", "key", "value", "cleanup", "partitions")
+    shown = Table(
+        Column("topic", no_wrap=True),
+        *(Column(name, overflow="fold") for name in ("key", "value", "cleanup", "partitions")),
+    )
     for topic in table:
         partitions = "as requests" if topic.co_partitioned else "1"
         shown.add_row(topic.name, topic.key, topic.value, topic.config()["cleanup.policy"], partitions)

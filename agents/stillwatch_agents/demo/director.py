@@ -26,10 +26,11 @@ from stillwatch_agents.demo.world import World, engine_config
 REDRAW_SECONDS = 0.25
 HEAD_START_MS = 3_000
 """What the back-fill may take: live events must not pile up behind it and arrive as one burst."""
-HINT = (
-    "Ctrl-C ends it. On a real Kafka: stillwatch demo --bootstrap host:9092 (own topics, deleted at the end); "
+GOING_ON = (
+    "On a real Kafka: stillwatch demo --bootstrap host:9092 (own topics, deleted at the end); "
     "the service itself: STILLWATCH_BROKER__BOOTSTRAP=host:9092 stillwatch topics create && stillwatch worker"
 )
+"""How to go on from here: under the screen, and after the end."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,7 +115,9 @@ class _Demo:
         with Live(console=self._console, screen=True, auto_refresh=False) as live:
             while True:
                 width, height = self._console.size
-                screen = draw(self._state, self._seconds(), width=width, height=height, hint=HINT)
+                screen = draw(
+                    self._state, self._seconds(), width=width, height=height, hint=f"Ctrl-C ends it. {GOING_ON}"
+                )
                 live.update(screen, refresh=True)
                 await asyncio.sleep(REDRAW_SECONDS)
 

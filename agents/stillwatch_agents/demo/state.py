@@ -152,7 +152,9 @@ class DemoState:
 
     def _note_first(self, finding: Finding, at: float) -> None:
         self.first_alert_at = at if self.first_alert_at is None else self.first_alert_at
-        for account in (finding.subject, *finding.members):
+        # A surge is no campaign: whoever else is on the network is no suspect (docs/replay.md counts the same way).
+        members = finding.members if finding.subject_kind == "campaign" else ()
+        for account in (finding.subject, *members):
             if account not in self._truth:
                 continue
             side = self.side_of(account)

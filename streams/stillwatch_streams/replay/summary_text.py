@@ -20,6 +20,8 @@ def summary_lines(summary: Summary, out: Path) -> Iterator[str]:
     if summary.dead_letters:
         codes = ", ".join(f"{count:,} {code}" for code, count in summary.dead_letters.items())
         yield f"Not understood: {codes}; see {out / 'dlq.jsonl'}"
+    if not summary.events:
+        yield "No event was read: check the SOURCE, --from and --to, and --format (native or litellm)"
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in summary.alerts_by_kind.items()) or "none"
     yield f"Alerts: {summary.incidents:,} incidents in {summary.alerts:,} messages ({kinds})"
     yield f"Accounts alerted: {summary.accounts_alerted:,}"
@@ -40,7 +42,7 @@ def _evaluation_lines(found: Evaluation) -> Iterator[str]:
         yield f"Leaked before the first alert: median {middle:.1%}, worst {worst:.1%}"
     yield f"Benign accounts alerted: {_share(found.benign_alerted)}"
     if found.purity.total:
-        yield f"Members of reported groups that belong: {_share(found.purity)}"
+        yield f"Members of reported campaigns that belong: {_share(found.purity)}"
     opened = ", ".join(f"{count} {kind}" for kind, count in found.day_one_alerts.items()) or "none"
     yield f"Incidents opened on day 1: {opened}"
 

@@ -30,6 +30,8 @@ def open_source(
     if spec.startswith("kafka://"):
         return KafkaSource(spec, between, margin_ms=margin_ms, options=kafka_options)
     path = Path(spec)
+    if path.is_dir():
+        raise SourceError(f"{spec}: is a folder; name the files in it, for example {spec.rstrip('/')}/*.jsonl.zst")
     if not path.is_file():
         raise SourceError(f"{spec}: no such file; a SOURCE is a file or kafka://host:port/topic")
     if spec.endswith(LINE_SUFFIXES):

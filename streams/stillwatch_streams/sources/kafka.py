@@ -107,7 +107,10 @@ class KafkaSource:
             await consumer.start()
         except (KafkaError, OSError) as error:
             await consumer.stop()
-            raise SourceError(f"{self.name}: the broker cannot be reached: {error}") from error
+            raise SourceError(
+                f"{self.name}: the broker cannot be reached: {error}; check host and port in SOURCE,"
+                " and security in the settings"
+            ) from error
         try:
             await self._place(consumer)
         except BaseException:

@@ -41,12 +41,19 @@ def test_a_redelivered_alert_counts_once(state: DemoState) -> None:
     assert summarise(state, 3.0).alerts == 1
 
 
-def test_members_of_a_group_finding_count_as_alerted(state: DemoState) -> None:
-    state.note_alert(make_finding(subject_kind="asn", subject="64500", members=("bad-1", "bad-2", "good-1")), 5.0)
+def test_members_of_a_reported_campaign_count_as_alerted(state: DemoState) -> None:
+    state.note_alert(make_finding(subject_kind="campaign", subject="c-1", members=("bad-1", "bad-2", "good-1")), 5.0)
     summary = summarise(state, 6.0)
     assert summary.campaigns[0].accounts_alerted == 2
     assert summary.benign_accounts_alerted == 1
     assert summary.first_campaign_alert_seconds == 5.0
+
+
+def test_accounts_in_a_surging_network_do_not_count_as_alerted(state: DemoState) -> None:
+    state.note_alert(make_finding(subject_kind="asn", subject="64500", members=("bad-1", "good-1")), 5.0)
+    summary = summarise(state, 6.0)
+    assert (summary.campaigns[0].accounts_alerted, summary.benign_accounts_alerted) == (0, 0)
+    assert (summary.first_alert_seconds, summary.first_campaign_alert_seconds) == (5.0, None)
 
 
 def test_an_alert_on_an_ordinary_account_is_no_campaign_alert(state: DemoState) -> None:
