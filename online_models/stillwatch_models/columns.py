@@ -42,8 +42,6 @@ EVENT = np.dtype(
         ("tail", "i8"),
         ("minhash", "u4", (MINHASHES,)),
         ("conversation", "i8"),
-        ("client", "i8"),
-        ("model", "i8"),
         ("asn", "i8"),
         ("chars", "i4"),
         ("input_tokens", "i4"),
@@ -97,8 +95,6 @@ def _identity(out: Events, events: Sequence[RequestEvent], offsets: Sequence[int
     out["ts"] = [e.ts for e in events]
     out["event_hash"] = [hash_text(e.event_id) for e in events]
     out["conversation"] = [hash_text(e.conversation_id) for e in events]
-    out["client"] = [hash_text(f"{e.client_ja4}|{e.user_agent}") for e in events]
-    out["model"] = [hash_text(e.model) for e in events]
     out["asn"] = [e.client_asn or 0 for e in events]
 
 
