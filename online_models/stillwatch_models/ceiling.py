@@ -41,12 +41,15 @@ class CeilingRule:
         self.limit = max(2, math.ceil(config.hard_ceiling_per_minute * config.pane_seconds / 60.0))
         self._per_minute = config.hard_ceiling_per_minute
         self._config_hash = config_hash
+        self._disabled = HARD_CEILING in config.disabled_signals
         self._partition = partition
         self._counts: dict[tuple[int, int], int] = {}
         self._reports: dict[str, Report] = {}
 
     def check(self, events: Events, requests: Sequence[RequestEvent]) -> Iterator[tuple[int, Finding]]:
         """Count waiting events; yields (position in `events`, finding) where an account passes the ceiling."""
+        if self._disabled:
+            return
         for position in sorted(self._passing(events)):
             request, pane = requests[position], int(events["pane"][position])
             known = self._reports.get(request.account_id)

@@ -76,6 +76,8 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Windows of a group's past before a surge may be reported."""
     seed: int = 7
     """Seed of the Half-Space Trees' splits."""
+    disabled_signals: tuple[str, ...] = ()
+    """Signals that are computed but count for nothing, by name, such as `template_mass`; see docs/detection.md."""
     policy: PolicyConfig = PolicyConfig()
 
     def measures(self) -> dict[str, float]:

@@ -12,8 +12,8 @@ from stillwatch_models.detectors import DETECTORS
 from stillwatch_models.evidence import CAP_NATS
 from stillwatch_models.learners.population import stratum_of
 from stillwatch_models.scoring import WEIGHTS, Scored, Scorer
+from stillwatch_models.switches import HARVEST
 
-HARVEST = "harvest"
 HOUR_SECONDS = 3_600.0
 SUPPORTING = 2
 """Detectors named beside the harvest test; the others are weaker."""
@@ -22,6 +22,7 @@ SUPPORTING = 2
 def reasons(scorer: Scorer, scored: Scored, cell: int, row: Rows, event_ids: tuple[str, ...]) -> list[Evidence]:
     """The harvest test, which decided, and the detectors in which the account stands out most."""
     nats = np.array(WEIGHTS) * np.minimum(-np.log(scored.p_values[cell]), CAP_NATS)
+    nats[scorer.muted] = -1.0
     strongest = np.argsort(-nats, kind="stable")[:SUPPORTING].tolist()
     sample = scorer.population.reference(int(stratum_of(row["events"])))
     supporting = [_detector(scored, cell, column, sample[:, column], event_ids) for column in strongest]

@@ -18,6 +18,7 @@ from stillwatch_models.fold import Cells, rounds
 from stillwatch_models.incidents import TIERS
 from stillwatch_models.learners.half_space_trees import HalfSpaceForest, Shape
 from stillwatch_models.learners.population import Population, stratum_of
+from stillwatch_models.switches import HARVEST, disabled_detectors
 
 Floats = NDArray[np.float64]
 Slots = NDArray[np.intp]
@@ -53,6 +54,9 @@ class Scorer:
         self.population = Population(columns=len(DETECTORS), minimum=config.min_reference_accounts)
         """What accounts score, by detector."""
         self.rates = Rates()
+        self.muted = disabled_detectors(config)
+        """Columns of the detectors that are switched off."""
+        self._harvest_counts = HARVEST not in config.disabled_signals
         self.threshold = evidence.threshold(config.budget_per_10k_account_days)
         self.pane_ms = round(config.pane_seconds * 1000)
         self._refresh_panes = max(1, round(config.refresh_seconds / config.pane_seconds))
@@ -85,6 +89,7 @@ class Scorer:
         values = Values(raw[chosen], self.forest.score(scaled[chosen]))
         scores = np.column_stack([detector.score(values) for detector in DETECTORS])
         p_values = self.population.p_values(scores, stratum_of(after["events"]))
+        p_values[:, self.muted] = 1.0
         enough = after["events"] >= self.config.min_events
         harvest = after["harvest"]
         nats = np.where(enough, self._harvest_nats(after), 0.0)
@@ -173,6 +178,8 @@ class Scorer:
 
     def _harvest_nats(self, rows: Rows) -> Floats:
         """Refused and failed requests are no trials: what enforcement does must not speak for the account."""
+        if not self._harvest_counts:
+            return np.zeros(len(rows))
         return evidence.harvest_nats(rows["harvest"], rows["informal_harvest"], rows["answers"], self.rates)
 
     def suspicion(self, rows: Rows) -> Floats:

@@ -19,6 +19,7 @@ ENV_PREFIX = "STILLWATCH_"
 SERVING_PREFIX = f"{ENV_PREFIX}SERVING__"
 """The serving side's own section, which may stand in the same environment."""
 ENV_FILE = "STILLWATCH_CONFIG"
+DISABLED = "engine.disabled_signals"
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -39,6 +40,10 @@ def load_settings(path: str | None = None, env: Mapping[str, str] | None = None)
     given.update(_from_env(environ))
     _refuse_unknown(given)
     settings: Settings = _build(Settings, "", given)
+    if DISABLED in given:
+        from stillwatch_models.switches import refuse_unknown_signals  # noqa: PLC0415 - the detectors take seconds to load
+
+        refuse_unknown_signals(settings.engine.disabled_signals, f"Setting {DISABLED} ({given[DISABLED].where})")
     return settings
 
 

@@ -58,6 +58,7 @@ def test_booleans_in_the_environment(word: str, value: bool) -> None:
         ("[source]\n\npartition = 3\n", ["source.partition", "line 3", "Did you mean source.partitions?"]),
         ("[service]\nhttp_port = 70000\n", ["service.http_port", "70000", "line 2", "65535"]),
         ("[engine.policy]\nmode = 3\n", ["engine.policy.mode", "3", "line 2"]),
+        ("[engine]\ndisabled_signals = ['volum']\n", ["engine.disabled_signals", "'volum'", "Did you mean volume?"]),
         ("[engines]\npane_seconds = 3\n", ["engines.pane_seconds", "line 2", "engine"]),
         ("[source]\npartitions = '4'\n", ["source.partitions", "'4'", "int"]),
         ("[source\n", ["not valid TOML"]),
