@@ -55,6 +55,15 @@ def test_every_score_is_rivers(seed: int, batch: int, share: float) -> None:
     assert len(set(scores)) > 10  # they do say something
 
 
+@given(seed=st.integers(0, 1000), batch=st.integers(1, 400))
+@settings(max_examples=20, deadline=None)
+def test_one_walk_for_score_and_learning_says_the_same(seed: int, batch: int) -> None:
+    rows = rows_of(seed)
+    forest = HalfSpaceForest(FEATURES, SHAPE)
+    scores = [score for at in range(0, len(rows), batch) for score in forest.score_then_learn(rows[at : at + batch])]
+    assert scores == river_scores(rows, np.ones(len(rows), bool))
+
+
 def test_a_restored_forest_goes_on_where_it_stopped() -> None:
     rows, teaches = rows_of(3), np.ones(300, bool)
     whole = HalfSpaceForest(FEATURES, SHAPE)

@@ -73,36 +73,55 @@ class HalfSpaceForest:
 
     def score(self, rows: Floats) -> Floats:
         """Anomaly score of each row (n, features), 0 to 1, higher is stranger; 0 before the first window is full."""
-        if not self.ready:
-            return np.zeros(len(rows))
-        shape = self.shape
-        leaves = self._leaves(rows)
-        total = np.zeros(len(rows))
-        for tree in range(shape.trees):  # tree by tree, as River adds them up
-            total += self._leaf_score[tree, leaves[tree]]
-        return np.asarray(1 - total / (shape.trees * shape.window * (2 ** (shape.height + 1) - 1)))
+        return self._scores(self._leaves(rows)) if self.ready else np.zeros(len(rows))
 
     def learn(self, rows: Floats) -> None:
         """Learn at most `room()` rows; pivots when the window is full."""
         if len(rows) > self.room():
             raise ValueError(f"{len(rows)} rows to learn, but the window has room for {self.room()}: split the batch")
-        if not len(rows):
-            return
-        for tree, leaves in enumerate(self._leaves(rows)):
-            self._mass[tree] += np.bincount(leaves, minlength=self._mass.shape[1])
-        self.learned += len(rows)
+        if len(rows):
+            self._add(self._leaves(rows))
+
+    def score_then_learn(self, rows: Floats) -> Floats:
+        """Score each row and learn it before the next, as in River's loop; any number of rows, one walk for both."""
+        leaves = self._leaves(rows)
+        scores = np.zeros(len(rows))
+        first = 0
+        while first < len(rows):
+            some = slice(first, min(first + self.room(), len(rows)))
+            if self.ready:
+                scores[some] = self._scores(leaves[:, some])
+            self._add(leaves[:, some])
+            first = some.stop
+        return scores
+
+    def _scores(self, leaves: NDArray[np.intp]) -> Floats:
+        shape = self.shape
+        total = np.zeros(leaves.shape[1])
+        for score, own in zip(self._leaf_score, leaves, strict=True):  # tree by tree, as River adds them up
+            total += score.take(own)
+        return np.asarray(1 - total / (shape.trees * shape.window * (2 ** (shape.height + 1) - 1)))
+
+    def _add(self, leaves: NDArray[np.intp]) -> None:
+        for mass, own in zip(self._mass, leaves, strict=True):
+            mass += np.bincount(own, minlength=len(mass))
+        self.learned += leaves.shape[1]
         if self.learned == self.shape.window:
             self._pivot()
 
     def _leaves(self, rows: Floats) -> NDArray[np.intp]:
-        """Leaf of each row in each tree, shape (trees, n)."""
+        """Leaf of each row in each tree, shape (trees, n). Flat look-ups: NumPy's `take` beats its indexing in pairs."""
         trees, inner = self._split_feature.shape
-        tree = np.arange(trees)[:, None]
-        row = np.arange(len(rows))[None, :]
+        values, features, splits = rows.ravel(), self._split_feature.ravel(), self._split_at.ravel()
+        tree = (np.arange(trees) * inner)[:, None]
+        row = (np.arange(len(rows)) * rows.shape[1])[None, :]
         node = np.zeros((trees, len(rows)), np.intp)
         for _ in range(self.shape.height):
-            goes_right = rows[row, self._split_feature[tree, node]] >= self._split_at[tree, node]
-            node = 2 * node + 1 + goes_right
+            at = node + tree
+            goes_right = values.take(features.take(at) + row) >= splits.take(at)
+            node += node
+            node += 1
+            node += goes_right
         return np.asarray(node - inner)
 
     def _pivot(self) -> None:
