@@ -103,14 +103,14 @@ class HalfSpaceForest:
         return np.asarray(1 - total / (shape.trees * shape.window * (2 ** (shape.height + 1) - 1)))
 
     def _add(self, leaves: NDArray[np.intp]) -> None:
-        for mass, own in zip(self._mass, leaves, strict=True):
-            mass += np.bincount(own, minlength=len(mass))
+        for tree, own in enumerate(leaves):
+            self._mass[tree] += np.bincount(own, minlength=self._mass.shape[1])
         self.learned += leaves.shape[1]
         if self.learned == self.shape.window:
             self._pivot()
 
     def _leaves(self, rows: Floats) -> NDArray[np.intp]:
-        """Leaf of each row in each tree, shape (trees, n). Flat look-ups: NumPy's `take` beats its indexing in pairs."""
+        """Leaf of each row in each tree, shape (trees, n). Flat: NumPy's `take` beats its indexing in pairs."""
         trees, inner = self._split_feature.shape
         values, features, splits = rows.ravel(), self._split_feature.ravel(), self._split_at.ravel()
         tree = (np.arange(trees) * inner)[:, None]
