@@ -52,11 +52,18 @@ DISTINCT = ("texts", "templates", "cells", "conversations")
 """What is counted without repeats."""
 
 TEMPLATE_BUCKETS = 32
+FULL_BUCKET = 65_535
+"""A histogram of two-byte counts is halved where one of them would pass this."""
+FULL_CONTENT = 256
+"""Events in a content sum before it is halved: 256 embeddings of signed bytes fit into 16 bits."""
 SEEN_BYTES = 256
 """Bloom filters of 2,048 bits; emptied when half full."""
 HOURS = 24
 MAX_DETECTORS = 16
 """Room for detector scores in a row; see `detectors.DETECTORS`."""
+
+CONTENT = np.dtype([("sum", "i2", (EMBEDDING,)), ("count", "i2")])
+"""Sum of the embeddings of some of an account's events, and of how many."""
 
 ROW = np.dtype(
     [
@@ -68,6 +75,10 @@ ROW = np.dtype(
         ("events", "i8"),  # whole life, exact
         ("output_tokens", "i8"),  # whole life, exact
         ("asn", "i8"),
+        ("org", "u4"),  # hash of the organisation, payment, ...: the latest that was known, 0 for none
+        ("payment", "u4"),
+        ("client", "u4"),
+        ("net", "u4"),
         ("taught_pane", "i8"),  # last pane in which the account taught the learners
         ("incident_pane", "i8"),  # pane that opened the incident; 0 when there is none
         ("said_pane", "i8"),  # pane of the incident's latest message
@@ -80,6 +91,13 @@ ROW = np.dtype(
         ("answers", "i8"),  # requests that were answered, whole life
         ("harvest", "i8"),  # harvest events, whole life
         ("informal_harvest", "i8"),  # the same without regard to capitals
+        ("one_shots", "i4"),  # requests that stand alone and are new to the account, whole life
+        ("wrapped", "i4"),  # of these the ones that would be harvest events but for a template, whole life
+        ("repeats", "i4"),  # texts that the account had sent before, whole life
+        ("shared", "i4"),  # texts that another account sent too, whole life
+        ("one_shot_content", CONTENT),
+        ("wrapped_content", CONTENT),
+        ("harvest_content", CONTENT),
         ("evidence", "f8"),  # of the harvest test, nats
         ("suspicion", "f8"),  # what accounts are ranked by
         ("peak", "f8"),  # greatest suspicion ever
@@ -88,8 +106,9 @@ ROW = np.dtype(
         ("latest_embedding", "i1", (EMBEDDING,)),
         ("seen_words", "u1", (SEEN_BYTES,)),  # Bloom filter of MinHash values
         ("seen_texts", "u1", (SEEN_BYTES,)),  # Bloom filter of text hashes
-        ("leads", "f4", (TEMPLATE_BUCKETS,)),
-        ("tails", "f4", (TEMPLATE_BUCKETS,)),
+        ("openings", "u2", (TEMPLATE_BUCKETS,)),
+        ("leads", "u2", (TEMPLATE_BUCKETS,)),
+        ("tails", "u2", (TEMPLATE_BUCKETS,)),
         ("fast_events", "f8"),
         ("sums", "f8", (len(SUMS),)),
         ("scores", "f4", (MAX_DETECTORS,)),
@@ -101,7 +120,7 @@ ROW = np.dtype(
 )
 """One account. Changing this dtype changes `STATE_VERSION`."""
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 
 Rows = NDArray[np.void]
 

@@ -38,11 +38,17 @@ EVENT = np.dtype(
         # what was asked
         ("text_hash", "i8"),
         ("template", "i8"),
+        ("system_template", "i8"),
+        ("opening", "i8"),
         ("lead", "i8"),
         ("tail", "i8"),
         ("minhash", "u4", (MINHASHES,)),
         ("conversation", "i8"),
         ("asn", "i8"),
+        ("org", "u4"),
+        ("payment", "u4"),
+        ("client", "u4"),
+        ("net", "u4"),
         ("chars", "i4"),
         ("input_tokens", "i4"),
         ("output_tokens", "i4"),
@@ -79,6 +85,16 @@ def hash_text(text: str | None) -> int:
     return crc32(text.encode("utf-8", "surrogatepass")) if text else 0
 
 
+def network_of(address: str | None) -> str | None:
+    """The /24 of an IPv4 address or the /48 of an IPv6 one, as text; None for none."""
+    if not address:
+        return None
+    if ":" not in address:
+        return address.rpartition(".")[0]
+    groups = address.split("::")[0].split(":")[:3]
+    return ":".join(group.lstrip("0") or "0" for group in [*groups, "0", "0", "0"][:3])
+
+
 def build(events: Sequence[RequestEvent], offsets: Sequence[int]) -> Events:
     """Columns of a batch; `row`, `pane`, `max_before` and `late` are left to the caller."""
     out = np.zeros(len(events), EVENT)
@@ -96,13 +112,19 @@ def _identity(out: Events, events: Sequence[RequestEvent], offsets: Sequence[int
     out["event_hash"] = [hash_text(e.event_id) for e in events]
     out["conversation"] = [hash_text(e.conversation_id) for e in events]
     out["asn"] = [e.client_asn or 0 for e in events]
+    out["org"] = [hash_text(e.org_id) for e in events]
+    out["payment"] = [hash_text(e.payment_id) for e in events]
+    out["client"] = [hash_text(f"{e.client_ja4}\x1f{e.user_agent}") if e.client_ja4 else 0 for e in events]
+    out["net"] = [hash_text(network_of(e.client_ip)) for e in events]
 
 
 def _content(out: Events, sketches: Sequence[Sketch]) -> None:
     out["has_text"] = [s is not NO_SKETCH for s in sketches]
     out["text_hash"] = [s.text_hash for s in sketches]
     out["template"] = [s.template for s in sketches]
-    out["system"] = [s.system_template != 0 for s in sketches]
+    out["system_template"] = [s.system_template for s in sketches]
+    out["system"] = out["system_template"] != 0
+    out["opening"] = [s.opening for s in sketches]
     out["lead"] = [s.lead for s in sketches]
     out["tail"] = [s.tail for s in sketches]
     out["minhash"] = [s.minhash[:MINHASHES] or _NO_MINHASH for s in sketches]

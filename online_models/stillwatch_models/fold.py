@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stillwatch_models import distinct, harvest
-from stillwatch_models.accounts import DISTINCT, SUM_INDEX, SUMS, TEMPLATE_BUCKETS, AccountTable, Rows
+from stillwatch_models.accounts import DISTINCT, FULL_CONTENT, SUM_INDEX, SUMS, TEMPLATE_BUCKETS, AccountTable, Rows
 from stillwatch_models.columns import Events
+from stillwatch_models.harvest import Observed
 from stillwatch_models.texts import Exposure, TextMemory
 
 MS_PER_HOUR = 3_600_000
@@ -128,7 +129,8 @@ def _subtract(table: AccountTable, texts: TextMemory, slot: int, exposures: list
     """Take back what the row has counted; a row that was forgotten in between has not counted it."""
     for exposure in exposures:
         strict, loose = texts.counted(exposure)
-        if loose and slot >= 0 and _has_counted(table.rows[slot], exposure):
+        if slot >= 0 and _has_counted(table.rows[slot], exposure):
+            table.rows["shared"][slot] += 1
             table.rows["harvest"][slot] -= strict
             table.rows["informal_harvest"][slot] -= loose
             table.dirty.add(slot)
@@ -152,14 +154,18 @@ def _fold_round(table: AccountTable, texts: TextMemory, cells: Cells, chosen: In
     _add_sums(rows, events, local, counts)
     _add_histograms(rows, events, owner, local)
     _add_distinct(rows, events, owner)
-    strict, loose = harvest.observe(rows, events, owner, local)
-    texts.note_harvest(cells.first_at[positions], strict, loose)
-    _add_harvest(rows, local, strict, loose, cells.pane[chosen] // horizons.block)
+    seen = harvest.observe(rows, events, owner, local)
+    texts.note_harvest(cells.first_at[positions], seen.strict, seen.loose)
+    _add_harvest(rows, local, seen, cells.pane[chosen] // horizons.block)
+    _add_content(rows, events, local, seen)
     first = np.minimum.reduceat(events["ts"], local)
     rows["first_ms"] = np.where(rows["first_ms"] == 0, first, rows["first_ms"])
     rows["last_ts"] = np.maximum(rows["last_ts"], np.maximum.reduceat(events["ts"], local))
     asn = np.maximum.reduceat(events["asn"], local)  # of several in a pane the greatest, as `contributions` has it
     rows["asn"] = np.where(asn != 0, asn, rows["asn"])
+    for name in ("org", "payment", "client", "net"):
+        latest = np.maximum.reduceat(events[name], local)
+        rows[name] = np.where(latest != 0, latest, rows[name])
     table.rows[slots] = rows
     cells.after[chosen] = rows
 
@@ -258,11 +264,41 @@ def _add_distinct(rows: Rows, events: Events, owner: Indices) -> None:
     distinct.observe(conversations, owner[talks], events["conversation"][talks])
 
 
-def _add_harvest(rows: Rows, local: Indices, strict: Mask, loose: Mask, block: NDArray[np.int64]) -> None:
-    found = np.add.reduceat(strict.astype(np.int64), local)
+def _add_harvest(rows: Rows, local: Indices, seen: Observed, block: NDArray[np.int64]) -> None:
+    found = _totals(seen.strict, local)
     rows["harvest"] += found
-    rows["informal_harvest"] += np.add.reduceat(loose.astype(np.int64), local)
+    rows["informal_harvest"] += _totals(seen.loose, local)
     rows["harvest_blocks"] += (found > 0) & (rows["harvest_block"] != block)
     rows["harvest_block"] = np.where(found > 0, block, rows["harvest_block"])
     rows["blocks"] += rows["block"] != block
     rows["block"] = block
+
+
+def _add_content(rows: Rows, events: Events, local: Indices, seen: Observed) -> None:
+    """What the account asks about when it asks once: counts, and sums of embeddings."""
+    rows["repeats"] += _totals(seen.repeated, local)
+    rows["shared"] += _totals(events["shared"] != 0, local)
+    rows["one_shots"] += _totals(seen.one_shot, local)
+    rows["wrapped"] += _totals(seen.wrapped, local)
+    embeddings = events["embedding"].astype(np.int64)
+    for name, chosen in (
+        ("one_shot_content", seen.one_shot),
+        ("wrapped_content", seen.wrapped),
+        ("harvest_content", seen.strict),
+    ):
+        if chosen.any():
+            sums = np.add.reduceat(embeddings * chosen[:, None], local, axis=0)
+            _add_to_content(rows[name], sums, _totals(chosen, local))
+
+
+def _add_to_content(content: Rows, sums: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
+    """Add to sums, which are halved until they fit: the mean stays, the past counts less."""
+    total, count = content["sum"] + sums, content["count"] + counts
+    while len(full := np.flatnonzero(count > FULL_CONTENT)):
+        total[full], count[full] = total[full] // 2, count[full] // 2
+    content["sum"], content["count"] = total, count
+
+
+def _totals(marks: Mask, local: Indices) -> NDArray[np.int64]:
+    """Marked events of each account."""
+    return np.asarray(np.add.reduceat(marks.astype(np.int64), local))

@@ -12,15 +12,20 @@ and is not one filling of a template. No single mark is rare; all of them togeth
 - own: no other account of the partition sent the text before (`texts`);
 - impersonal, formal: the sketch's marks of style. Without `formal` it is an informal harvest event, tested apart.
 
+Two looser marks serve the comparison of accounts with each other (`profiles`): a *one-shot* stands alone at the
+beginning of a conversation, without tools, and was not sent before; a *wrapped* one is also fresh, own, impersonal,
+formal and answered at length, whatever template it stands in.
+
 What came before means the panes before; within a pane the first of equal texts is the fresh one, in time order.
 """
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from stillwatch_models.accounts import SEEN_BYTES, TEMPLATE_BUCKETS, Rows
+from stillwatch_models.accounts import FULL_BUCKET, SEEN_BYTES, TEMPLATE_BUCKETS, Rows
 from stillwatch_models.columns import Events
 from stillwatch_models.distinct import mix
 
@@ -28,6 +33,9 @@ Indices = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
 LEAST_FRESH = 0.3
+LEAST_FRESH_WRAPPED = 0.4
+LONG_ANSWER = 40
+"""Output tokens of a wrapped one-shot; an unknown number counts as enough."""
 MOST_TEMPLATE = 0.35
 FEW_EVENTS = 10
 """A template's share is taken of at least so many events."""
@@ -37,23 +45,42 @@ TEXT_BITS = 2
 """Bits that a text sets in its Bloom filter."""
 
 
-def observe(rows: Rows, events: Events, owner: Indices, local: Indices) -> tuple[Mask, Mask]:
-    """Which events are harvest events, strictly and without regard to form; updates the rows' memory.
+class Observed(msgspec.Struct, frozen=True):
+    """Marks of events."""
+
+    strict: Mask
+    """Harvest events."""
+    loose: Mask
+    """The same without regard to form."""
+    one_shot: Mask
+    wrapped: Mask
+    repeated: Mask
+    """The account sent the text before."""
+
+
+def observe(rows: Rows, events: Events, owner: Indices, local: Indices) -> Observed:
+    """Which events are harvest events and the like; updates the rows' memory.
 
     `rows` is one row an account, `events` are of one pane an account, by account and time; `owner[i]` is the row of
     event i and `local[j]` the first event of row j.
     """
     text = events["has_text"] != 0
-    fresh = _fresh(rows, events, owner) & text
-    alone = (events["one_shot"] != 0) | ((events["formal"] != 0) & ~_same_topic(rows, events, local))
+    new_words, repeated = _novelty(rows, events, owner)
+    formal, repeated = events["formal"] != 0, repeated & text
+    alone = (events["one_shot"] != 0) | (formal & ~_same_topic(rows, events, local))
     answered = (events["answered"] != 0) & (events["failed"] == 0) & (events["tools"] == 0)
     own = (events["impersonal"] != 0) & (events["shared"] == 0)
+    fresh = (new_words >= LEAST_FRESH) & ~repeated & text
     loose = alone & answered & fresh & own & ~_templated(rows, events, owner)
+    one_shot = (events["one_shot"] != 0) & (events["tools"] == 0) & text & ~repeated
+    at_length = answered & ((events["output_tokens"] >= LONG_ANSWER) | (events["output_tokens"] == 0))
+    wrapped = one_shot & at_length & (new_words >= LEAST_FRESH_WRAPPED) & own & formal
     _remember(rows, events, owner, local, text)
-    return loose & (events["formal"] != 0), loose
+    return Observed(strict=loose & formal, loose=loose, one_shot=one_shot, wrapped=wrapped, repeated=repeated)
 
 
-def _fresh(rows: Rows, events: Events, owner: Indices) -> Mask:
+def _novelty(rows: Rows, events: Events, owner: Indices) -> tuple[NDArray[np.float64], Mask]:
+    """Share of MinHash values that are new to the account, and whether the text itself was sent before."""
     slot = np.arange(events["minhash"].shape[1], dtype=np.int64) << 32
     words = _bits(events["minhash"].astype(np.int64) + slot)
     texts = _text_bits(events)
@@ -62,7 +89,7 @@ def _fresh(rows: Rows, events: Events, owner: Indices) -> Mask:
     empty = np.maximum(1.0 - filled, 1.0 / BITS)  # a pane of thousands of requests can fill it to the last bit
     share = new_words.mean(axis=1) / empty
     sent_before = _holds(rows["seen_texts"], owner[:, None], texts).all(axis=1)
-    return np.asarray((share >= LEAST_FRESH) & ~sent_before)
+    return np.asarray(share), np.asarray(sent_before)
 
 
 def _bits(values: NDArray[np.int64]) -> Indices:
@@ -98,7 +125,7 @@ def _same_topic(rows: Rows, events: Events, local: Indices) -> Mask:
 
 
 def _templated(rows: Rows, events: Events, owner: Indices) -> Mask:
-    total = np.maximum(rows["leads"].sum(axis=1), FEW_EVENTS)[owner]
+    total = np.maximum(rows["leads"].sum(axis=1, dtype=np.int64), FEW_EVENTS)[owner]
     most = np.maximum(rows["leads"][owner, _bucket(events["lead"])], rows["tails"][owner, _bucket(events["tail"])])
     return np.asarray(most / total >= MOST_TEMPLATE)
 
@@ -113,10 +140,20 @@ def _remember(rows: Rows, events: Events, owner: Indices, local: Indices, text: 
         slot = np.arange(some["minhash"].shape[1], dtype=np.int64) << 32
         _add(rows["seen_words"], who[:, None], _bits(some["minhash"].astype(np.int64) + slot))
         _add(rows["seen_texts"], who[:, None], _text_bits(some))
-        np.add.at(rows["leads"], (who, _bucket(some["lead"])), np.float32(1))
-        np.add.at(rows["tails"], (who, _bucket(some["tail"])), np.float32(1))
+        for name, column in (("openings", "opening"), ("leads", "lead"), ("tails", "tail")):
+            _count(rows[name], who, _bucket(some[column]))
     last = np.append(local[1:], len(events)) - 1
     rows["latest_embedding"], rows["conversation"] = events["embedding"][last], events["conversation"][last]
+
+
+def _count(histograms: NDArray[np.uint16], owner: Indices, bucket: Indices) -> None:
+    """Add events to histograms, halving those that would overflow: shares stay, the past counts less."""
+    counts = np.zeros(histograms.shape, np.int64)
+    np.add.at(counts, (owner, bucket), 1)
+    counts += histograms
+    while len(full := np.flatnonzero(counts.max(axis=1) > FULL_BUCKET)):
+        counts[full] >>= 1
+    histograms[:] = counts
 
 
 def _add(filters: NDArray[np.uint8], owner: Indices, bits: Indices) -> None:

@@ -54,6 +54,8 @@ class Sketch(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Keyed hash of the skeleton that remains when the slots (numbers, names, quoted and long parts) are masked."""
     system_template: Hash52 = 0
     """The same of the system prompt; 0 without one."""
+    opening: Hash52 = 0
+    """Keyed hash of the first token, a number masked."""
     lead: Hash52 = 0
     """Keyed hash of the first four tokens, numbers masked."""
     tail: Hash52 = 0

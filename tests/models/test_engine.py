@@ -186,7 +186,7 @@ def test_a_snapshot_of_another_version_is_refused_with_a_way_out() -> None:
     engine = AccountEngine(small_config(), 3)
     run(engine, [make_event()], itertools.repeat(1))
     rows = engine.snapshot()
-    rows[b"m:clock"] = rows[b"m:clock"].replace(b'"version":1', b'"version":99')
+    rows[b"m:clock"] = rows[b"m:clock"].replace(b'"version":2', b'"version":99')
     with pytest.raises(StateError, match=r"partition 3 has state version 99.*--reset-state"):
         AccountEngine(small_config(), 3).restore(rows)
 

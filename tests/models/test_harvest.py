@@ -139,3 +139,38 @@ def test_what_others_send_word_for_word_is_nobodys_harvest() -> None:
     assert [int(row["harvest"]) for row in rows_of([*first, *second])] == [4, 0]
     third = [item(n, account_id="c", event_id=f"c{n}", at=900 + 11.0 * n) for n in range(6)]
     assert [int(row["harvest"]) for row in rows_of([*first, *second, *third])] == [4, 0, 0]  # once
+
+
+def test_one_shots_wrapped_ones_and_repeats_are_counted_apart() -> None:
+    wrapped = [item(n, lead=7, tail=9) for n in range(20)]  # one template around them all
+    talk = [item(20 + n, turn=1, style=PERSON) for n in range(3)]
+    again = [item(n, at=500 + n) for n in range(4)]
+    row = rows_of([*wrapped, *talk, *again])[0]
+    assert (row["one_shots"], row["wrapped"], row["repeats"]) == (20, 20, 4)
+    assert row["harvest"] < 20
+
+
+@pytest.mark.parametrize("fields", [{"tool_count": 1}, {"turn": 1}])
+def test_a_one_shot_uses_no_tools_and_opens_a_conversation(fields: dict[str, object]) -> None:
+    assert rows_of([item(1, **fields)])[0]["one_shots"] == 0
+
+
+@pytest.mark.parametrize("fields", [{"output_tokens": 20}, {"style": PERSON}, {"style": CASUAL}, {"status": 500}])
+def test_a_wrapped_task_is_answered_at_length_and_impersonal(fields: dict[str, object]) -> None:
+    row = rows_of([item(1, **fields)])[0]
+    assert (row["one_shots"], row["wrapped"]) == (1, 0)
+
+
+def test_the_mean_content_outlives_any_number_of_events() -> None:
+    embedding = np.arange(-16, 16, dtype=np.int8) * 7
+    row = rows_of([item(n, embedding=embedding.tobytes()) for n in range(1_000)])[0]
+    content = row["one_shot_content"]
+    assert 128 <= content["count"] <= 256
+    np.testing.assert_allclose(content["sum"] / content["count"], embedding, atol=1)
+
+
+def test_a_text_that_others_send_counts_as_shared_on_both_sides() -> None:
+    first = [item(n, account_id="a") for n in range(5)]
+    later = [item(n, account_id="b", at=1_000 + n, event_id=f"b{n}") for n in range(3)]
+    rows = rows_of([*first, *later])
+    assert rows["shared"].tolist() == [3, 3]

@@ -1,15 +1,16 @@
 """Marks of style: how a text opens, closes and speaks.
 
 `lead` and `tail` are hashes of the first and last four tokens, numbers masked, which stay equal when a template's
-slots are refilled. `style` holds three marks that tell a person who talks to the model from a task that is handed to
-it. Word lists of our own for English, German, French, Spanish and Chinese.
+slots are refilled; `opening` is the hash of the first token alone, which tells a fixed task word ("Translate"). `style`
+holds three marks that tell a person who talks to the model from a task that is handed to it. Word lists of our own for
+English, German, French, Spanish and Chinese.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import mul
-from typing import Final
+from typing import Final, NamedTuple
 
 from stillwatch_schemas.sketch.hashing import HASH_BITS
 from stillwatch_schemas.sketch.normalise import UNSPACED_CHAR
@@ -42,11 +43,23 @@ _PRIME: Final = (1 << 61) - 1
 _NUMBER: Final = 0x2545F4914F6CDD1D
 
 
-def edge_hashes(tokens: Sequence[str], values: Sequence[int]) -> tuple[int, int]:
-    """`lead` and `tail`: 52 bits each, 0 without tokens. `values` are the tokens' keyed hashes."""
+class Edges(NamedTuple):
+    """Hashes of the beginning and the end of a text, 52 bits each."""
+
+    opening: int = 0
+    lead: int = 0
+    tail: int = 0
+
+
+def edge_hashes(tokens: Sequence[str], values: Sequence[int]) -> Edges:
+    """0 throughout without tokens. `values` are the tokens' keyed hashes."""
     if not tokens:
-        return 0, 0
-    return _hash(tokens[:EDGE_TOKENS], values[:EDGE_TOKENS]), _hash(tokens[-EDGE_TOKENS:], values[-EDGE_TOKENS:])
+        return Edges()
+    return Edges(
+        opening=_hash(tokens[:1], values[:1]),
+        lead=_hash(tokens[:EDGE_TOKENS], values[:EDGE_TOKENS]),
+        tail=_hash(tokens[-EDGE_TOKENS:], values[-EDGE_TOKENS:]),
+    )
 
 
 def _hash(tokens: Sequence[str], values: Sequence[int]) -> int:

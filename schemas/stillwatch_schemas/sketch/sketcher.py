@@ -96,7 +96,7 @@ class Sketcher:
         if values:
             bags.add(values, distinct)
         script = script_of(normal.text)
-        lead, tail = edge_hashes(normal.tokens, values)
+        edges = edge_hashes(normal.tokens, values)
         return {
             "v": SKETCH_VERSION,
             "chars": len(prompt),
@@ -104,8 +104,9 @@ class Sketcher:
             "text_hash": self._text_hash(_verbatim(prompt, normal)),
             "template": self._template_hash(skeleton(normal.text)),
             "cells": topic_cells(distinct, values, unspaced=script in _UNSPACED_SCRIPTS),
-            "lead": lead,
-            "tail": tail,
+            "opening": edges.opening,
+            "lead": edges.lead,
+            "tail": edges.tail,
             "style": style_of(normal.text, normal.tokens),
             "script": script,
             "code": code_share(normal.text),
