@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,3 +14,19 @@ ConfigFile = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
+Labels = Annotated[
+    Path | None,
+    typer.Option(help="Ground truth: account_id,label,archetype,campaign_id,family. Read for the evaluation only."),
+]
+EventLabels = Annotated[
+    Path | None,
+    typer.Option(help="Which events are attack exchanges: event_id,is_attack,campaign_id (.csv or .csv.gz)."),
+]
+From = Annotated[str, typer.Option("--from", help="First event time: ISO 8601 or epoch ms.")]
+To = Annotated[str, typer.Option("--to", help="Event time to stop before.")]
+Format = Annotated[
+    Literal["native", "litellm"] | None, typer.Option("--format", help="What the records are; default: settings.")
+]
+Partitions = Annotated[
+    int | None, typer.Option(min=1, help="Shards for files; default: settings. A topic brings its own.")
+]

@@ -1,4 +1,4 @@
-"""Shares with honest intervals, and thresholds that ties cannot flatter."""
+"""Shares with honest intervals, thresholds that ties cannot flatter, and a test for what two runs disagree about."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import msgspec
-from scipy.special import betaincinv
+from scipy.special import bdtr, betaincinv
 
 CONFIDENCE = 0.95
 
@@ -21,14 +21,45 @@ class Share(msgspec.Struct, frozen=True):
     high: float
 
 
-def share(hits: int, total: int) -> Share:
+class Mean(msgspec.Struct, frozen=True):
+    """The mean of several shares, with an interval that holds with at least 95 %."""
+
+    rate: float
+    low: float
+    high: float
+
+
+def share(hits: int, total: int, confidence: float = CONFIDENCE) -> Share:
     """The share and its interval."""
     if total == 0:
         return Share(0, 0, 0.0, 0.0, 1.0)
-    tail = (1 - CONFIDENCE) / 2
+    tail = (1 - confidence) / 2
     low = 0.0 if hits == 0 else float(betaincinv(hits, total - hits + 1, tail))
     high = 1.0 if hits == total else float(betaincinv(hits + 1, total - hits, 1 - tail))
     return Share(hits, total, hits / total, low, high)
+
+
+def mean_of(shares: Sequence[Share]) -> Mean:
+    """The mean of shares that are taken of different accounts; of nothing, 0 with the interval 0 to 1.
+
+    A mean of proportions has no Clopper-Pearson interval of its own. Each share gets one at 1 - 0.05 / k, so that all k
+    hold together with at least 95 % (Bonferroni), and with them the mean of their ends.
+    """
+    if not shares:
+        return Mean(0.0, 0.0, 1.0)
+    count = len(shares)
+    strict = [share(one.hits, one.total, 1 - (1 - CONFIDENCE) / count) for one in shares]
+    return Mean(
+        sum(one.rate for one in shares) / count,
+        sum(one.low for one in strict) / count,
+        sum(one.high for one in strict) / count,
+    )
+
+
+def sign_test(gained: int, lost: int) -> float:
+    """Two-sided exact p-value of McNemar's test: gains and losses this uneven, were both equally likely."""
+    total = gained + lost
+    return min(1.0, 2 * float(bdtr(min(gained, lost), total, 0.5))) if total else 1.0
 
 
 def threshold_for(benign_scores: Sequence[float], false_positive_rate: float) -> float:

@@ -9,11 +9,12 @@ import msgspec
 import pytest
 from stillwatch_models.accounts import AccountRow
 from stillwatch_models.config import EngineConfig
-from stillwatch_streams.replay.evaluation import Truth, evaluate
+from stillwatch_streams.replay.evaluation import evaluate
 from stillwatch_streams.replay.labels import Label
 from stillwatch_streams.replay.report import Story, report_html
 from stillwatch_streams.replay.results import Member, Note
 from stillwatch_streams.replay.summary import Summary
+from stillwatch_streams.replay.truth import Truth
 from support.builders import T0
 
 EVIL = "<script>alert('x')</script>&"
@@ -63,7 +64,7 @@ LABELS = {
 def labelled_story() -> Story:
     notes = [note(), note("update")]
     members = [Member("g", EVIL, T0 + DAY), Member("g", "calm", T0 + DAY)]
-    truth = Truth(LABELS, {EVIL: [T0, T0 + 1, T0 + 2 * DAY]}, T0)
+    truth = Truth(LABELS, {EVIL: {EVIL: [T0, T0 + 1, T0 + 2 * DAY]}}, T0)
     return Story(summary(evaluation=evaluate(truth, ACCOUNTS, members, notes)), ACCOUNTS, notes, LABELS)
 
 
@@ -90,7 +91,7 @@ def test_a_labelled_run_has_every_chart_and_table() -> None:
     page = report_html(labelled_story())
     tags = parsed(page)
     assert tags.open.count("svg") == 5
-    assert tags.open.count("table") == 4
+    assert tags.open.count("table") == 6
     for words in ("12,345", "Recall against false positives", "Leak by campaign", "2 of 3 (66.7%)", "found"):
         assert words in page.decode()
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
-from stillwatch_streams.replay.statistics import median, share, threshold_for
+from stillwatch_streams.replay.statistics import mean_of, median, share, sign_test, threshold_for
 
 
 def test_the_interval_of_three_in_ten_is_the_published_one() -> None:
@@ -32,6 +33,33 @@ def test_all_of_n_mirrors_none_of_n() -> None:
 def test_a_share_of_nothing_is_wholly_unknown() -> None:
     found = share(0, 0)
     assert (found.rate, found.low, found.high) == (0.0, 0.0, 1.0)
+
+
+def test_the_mean_of_one_share_has_its_interval() -> None:
+    one, found = share(3, 10), mean_of([share(3, 10)])
+    assert (found.rate, found.low, found.high) == pytest.approx((one.rate, one.low, one.high))
+
+
+def test_the_mean_of_nothing_is_wholly_unknown() -> None:
+    assert (mean_of([]).rate, mean_of([]).low, mean_of([]).high) == (0.0, 0.0, 1.0)
+
+
+def test_the_interval_of_a_mean_holds_as_often_as_it_says() -> None:
+    """Three campaigns of unequal size and recall, drawn 2,000 times: at least 95 % of the intervals hold the truth."""
+    sizes, rates = (4, 20, 60), (0.9, 0.5, 0.2)
+    draws = np.random.default_rng(3).binomial(sizes, rates, size=(2_000, 3))
+    means = [mean_of([share(int(hits), size) for hits, size in zip(draw, sizes, strict=True)]) for draw in draws]
+    truth = sum(rates) / 3
+    assert np.mean([found.low <= truth <= found.high for found in means]) >= 0.95
+    assert np.mean([found.high - found.low for found in means]) < 0.6
+
+
+@pytest.mark.parametrize(
+    ("gained", "lost", "p_value"),
+    [(0, 0, 1.0), (1, 0, 1.0), (5, 5, 1.0), (10, 0, 2 / 1024), (0, 10, 2 / 1024), (8, 2, 2 * 56 / 1024)],
+)
+def test_the_sign_test_against_coin_tosses_counted_by_hand(gained: int, lost: int, p_value: float) -> None:
+    assert sign_test(gained, lost) == pytest.approx(p_value)
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ from typing import Any
 
 import vl_convert
 
-from stillwatch_streams.replay.evaluation import CampaignResult, RecallAt, score_of
+from stillwatch_streams.replay.campaign_results import CampaignResult
 from stillwatch_streams.replay.labels import Label
+from stillwatch_streams.replay.recall import RecallAt, score_of
 from stillwatch_streams.replay.report.story import Story
 from stillwatch_streams.replay.statistics import Share
 

@@ -9,7 +9,8 @@ from stillwatch_streams.replay.evaluation import Evaluation
 from stillwatch_streams.replay.report import charts
 from stillwatch_streams.replay.report.html import cards, cell, chart, page, section, table, warning
 from stillwatch_streams.replay.report.story import Story
-from stillwatch_streams.replay.report.words import per_cent, share, span, time_of
+from stillwatch_streams.replay.report.words import interval, mean, per_cent, share, span, time_of
+from stillwatch_streams.replay.statistics import Share
 
 TOP_ACCOUNTS = 25
 
@@ -49,17 +50,24 @@ def _figures(story: Story) -> Iterator[tuple[str, str, str]]:
             yield (
                 f"recall at {recall.false_positive_rate:.1%} false positives",
                 per_cent(recall.pooled.rate),
-                f"{share(recall.pooled)}; {per_cent(recall.macro)} averaged over campaigns",
+                f"{share(recall.pooled)}; averaged over campaigns {mean(recall.macro_interval)}",
             )
         yield (
             "campaigns found",
             f"{found.campaigns_found.hits} of {found.campaigns_found.total}",
-            "at least 30 % of accounts caught",
+            f"at least 30 % of accounts caught; {interval(found.campaigns_found)}",
         )
         median, worst = found.leaked_share_median, found.leaked_share_worst
         if median is not None and worst is not None:
             yield "leaked before the first alert", per_cent(median), f"median; worst {per_cent(worst)}"
+        if found.uncontained_share is not None:
+            yield "not contained", per_cent(found.uncontained_share), "exchanges before their own account was named"
         yield "benign accounts alerted", per_cent(found.benign_alerted.rate), share(found.benign_alerted)
+        use = found.budget_use
+        budget = f"per 10,000 account-days (95 %: {use.low:.2f} to {use.high:.2f})"
+        yield "false-positive budget used", f"{use.per_10k:.2f}", budget
+        if found.purity.total:
+            yield "purity of reported campaigns", per_cent(found.purity.rate), share(found.purity)
         opened = ", ".join(f"{count} {kind}" for kind, count in found.day_one_alerts.items()) or "none"
         yield "incidents opened on day 1", str(sum(found.day_one_alerts.values())), opened
     yield "events", f"{summary.events:,}", f"{summary.events_per_s:,.0f} a second, {summary.seconds:.0f} s"
@@ -86,17 +94,30 @@ def _charts(story: Story) -> Iterator[str]:
 def _evaluation_tables(found: Evaluation) -> Iterator[str]:
     if found.campaigns:
         yield section("Campaigns", _campaigns(found))
+        yield section("Families", _families(found))
     if found.reported_campaigns:
         rows = (
             (cell(one.campaign_id), cell(one.mostly or "benign accounts"), f"{one.members:,}", share(one.belonging))
             for one in sorted(found.reported_campaigns, key=lambda one: -one.members)
         )
         yield section("Reported campaigns", table(("id", "mostly", "#members", "#belonging"), rows))
+    if found.benign_alerted_by_archetype:
+        yield section("Benign accounts by archetype", _archetypes(found))
 
 
 def _campaigns(found: Evaluation) -> str:
     recalls = {one.false_positive_rate: one.by_campaign for one in found.recall}
-    header = ("campaign", "family", "", "#accounts", "#alerted", "#reported", "first alert", "#leaked")
+    header = (
+        "campaign",
+        "family",
+        "",
+        "#accounts",
+        "#alerted",
+        "#reported",
+        "first alert",
+        "#leaked",
+        "#not contained",
+    )
     rows = (
         (
             cell(one.campaign_id),
@@ -107,11 +128,33 @@ def _campaigns(found: Evaluation) -> str:
             f"{one.reported:,}",
             cell(time_of(one.first_alert_ts)),
             f"{one.leaked:,} of {one.exchanges:,} ({per_cent(one.leaked_share)})",
-            *(per_cent(by_campaign[one.campaign_id].rate) for by_campaign in recalls.values()),
+            f"{one.uncontained:,} ({per_cent(one.uncontained_share)})",
+            *(_with_interval(by_campaign[one.campaign_id]) for by_campaign in recalls.values()),
         )
         for one in found.campaigns
     )
     return table((*header, *(f"#recall at {rate:.1%}" for rate in recalls)), rows)
+
+
+def _with_interval(one: Share) -> str:
+    return f"{per_cent(one.rate)}<br><small class='muted'>{interval(one)}</small>"
+
+
+def _families(found: Evaluation) -> str:
+    rows = (
+        (cell(family), *(share(one.by_family[family]) for one in found.recall)) for family in found.recall[0].by_family
+    )
+    return table(("family", *(f"#recall at {one.false_positive_rate:.1%}" for one in found.recall)), rows)
+
+
+def _archetypes(found: Evaluation) -> str:
+    reported = found.benign_reported_by_archetype
+    rows = (
+        (cell(name), share(one), share(reported[name]), *(f"{at.by_archetype[name].hits:,}" for at in found.recall))
+        for name, one in found.benign_alerted_by_archetype.items()
+    )
+    above = (f"#above the threshold at {one.false_positive_rate:.1%}" for one in found.recall)
+    return table(("archetype", "#alerted", "#member of a reported campaign", *above), rows)
 
 
 def _top_accounts(story: Story) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from stillwatch_streams.replay.statistics import Share
+from stillwatch_streams.replay.statistics import Mean, Share
 from stillwatch_streams.replay.summary import Summary
 
 TENTH = 0.1
@@ -18,7 +18,17 @@ def per_cent(rate: float) -> str:
 
 def share(one: Share) -> str:
     """Hits, total and interval."""
-    return f"{one.hits:,} of {one.total:,} (95 %: {per_cent(one.low)} to {per_cent(one.high)})"
+    return f"{one.hits:,} of {one.total:,} ({interval(one)})"
+
+
+def mean(one: Mean) -> str:
+    """A mean and its interval."""
+    return f"{per_cent(one.rate)} ({interval(one)})"
+
+
+def interval(one: Share | Mean) -> str:
+    """The 95 % interval."""
+    return f"95 %: {per_cent(one.low)} to {per_cent(one.high)}"
 
 
 def time_of(ts: int | None) -> str:
