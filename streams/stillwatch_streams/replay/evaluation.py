@@ -78,9 +78,9 @@ def evaluate(
 ) -> Evaluation:
     """All figures. An account without a result ranks below every other."""
     results = {account.account_id: account for account in accounts}
-    attackers = truth.attackers()
-    benign = [label for label in truth.labels.values() if not label.distill]
-    distill = [label for label in truth.labels.values() if label.distill and label.account_id in attackers]
+    counted = truth.counted().values()
+    benign = [label for label in counted if not label.distill]
+    distill = [label for label in counted if label.distill]
     alerted = {name: result.first_alert_ts for name, result in results.items() if result.first_alert_ts is not None}
     reported = first_reports(members)
     campaigns = tuple(campaign_results(truth, distill, alerted, reported))
@@ -92,7 +92,7 @@ def evaluate(
     return Evaluation(
         benign_accounts=len(benign),
         distill_accounts=len(distill),
-        dormant_accounts=len(truth.labels) - len(benign) - len(distill),
+        dormant_accounts=len(truth.labels) - len(counted),
         recall=tuple(recall_at(rate, results, benign, distill) for rate in FALSE_POSITIVE_RATES),
         campaigns=campaigns,
         campaigns_found=share(sum(campaign.found for campaign in campaigns), len(campaigns)),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypedDict
 
 import msgspec
 from stillwatch_models.accounts import AccountRow
@@ -60,3 +61,29 @@ def score_of(results: Mapping[str, AccountRow], account: str) -> float:
     """An account's ranking score; not a number, or no result at all, ranks last."""
     result = results.get(account)
     return -math.inf if result is None or math.isnan(result.score) else result.score
+
+
+class CurvePoint(TypedDict):
+    """One point of the curve."""
+
+    rate: float
+    """Benign accounts above the threshold."""
+    recall: float
+    """Distilling accounts above it."""
+
+
+def recall_curve_points(labels: Iterable[Label], accounts: Iterable[AccountRow]) -> list[CurvePoint]:
+    """Recall at every false-positive rate, where it changes; a rate of none is drawn as half an account."""
+    results = {one.account_id: one for one in accounts}
+    scores: dict[bool, list[float]] = {False: [], True: []}
+    for label in labels:
+        scores[label.distill].append(score_of(results, label.account_id))
+    benign, distill = sorted(scores[False], reverse=True), sorted(scores[True], reverse=True)
+    points: list[CurvePoint] = []
+    above = 0
+    for at, score in enumerate(benign):
+        while above < len(distill) and distill[above] > score:
+            above += 1
+        points.append({"rate": max(at, 0.5) / len(benign), "recall": above / max(1, len(distill))})
+    last = len(points) - 1
+    return [point for at, point in enumerate(points) if at in (0, last) or point["recall"] != points[at - 1]["recall"]]

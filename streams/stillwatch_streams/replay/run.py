@@ -26,6 +26,7 @@ from stillwatch_streams.replay.results import Results
 from stillwatch_streams.replay.stopping import StopFlag
 from stillwatch_streams.replay.summary import Summary
 from stillwatch_streams.replay.tables import account_results, accounts_csv, campaigns_csv
+from stillwatch_streams.replay.truth import Truth
 
 MakeEngines = Callable[[EngineConfig, int], Engines]
 
@@ -118,17 +119,17 @@ class Run:
         """Evaluate and write every remaining file."""
         folder, results = self._folder, self._results
         accounts = account_results(self._pipeline.accounts(), results.campaign_of())
-        summary = self._summary(reading, accounts)
-        story = Story(summary, accounts, results.notes, reading.given.labels or {})
+        truth = reading.watcher.truth()
+        summary = self._summary(reading, accounts, truth)
+        story = Story(summary, accounts, results.notes, truth.counted() if truth else {}, results.members())
         folder.write("accounts.csv", accounts_csv(accounts))
         folder.write("campaigns.csv", campaigns_csv(results.members()))
         folder.write("summary.json", msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
         folder.write("report.html", report_html(story))
         return story
 
-    def _summary(self, reading: Reading, accounts: list[AccountRow]) -> Summary:
+    def _summary(self, reading: Reading, accounts: list[AccountRow], truth: Truth | None) -> Summary:
         results, notes = self._results, self._results.notes
-        truth = reading.watcher.truth()
         seconds, cpu_seconds = reading.times_of(self)
         return Summary(
             events=reading.events,

@@ -25,9 +25,10 @@ class Truth(msgspec.Struct, frozen=True):
     benign_account_days: int = 0
     """Days (UTC) on which a benign account sent something, over all benign accounts."""
 
-    def attackers(self) -> frozenset[str]:
-        """Accounts with an attack exchange; the other distilling ones have not shown themselves in the span."""
-        return frozenset(account for accounts in self.exchanges.values() for account in accounts)
+    def counted(self) -> dict[str, Label]:
+        """Labels without the distilling accounts that have no attack exchange: those have not shown themselves yet."""
+        attackers = {account for accounts in self.exchanges.values() for account in accounts}
+        return {name: label for name, label in self.labels.items() if not label.distill or name in attackers}
 
 
 class Watcher:

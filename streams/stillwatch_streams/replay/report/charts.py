@@ -1,4 +1,4 @@
-"""The charts, as Vega-Lite specifications drawn to SVG here and now: the page needs no script and no network."""
+"""The charts of a replay's report."""
 
 from __future__ import annotations
 
@@ -7,18 +7,25 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import vl_convert
-
 from stillwatch_streams.replay.campaign_results import CampaignResult
 from stillwatch_streams.replay.labels import Label
-from stillwatch_streams.replay.recall import RecallAt, score_of
+from stillwatch_streams.replay.recall import CurvePoint, RecallAt, recall_curve_points
+from stillwatch_streams.replay.report.drawing import (
+    BENIGN,
+    DISTILL,
+    INK,
+    MUTED,
+    WIDE,
+    WIDTH,
+    coloured,
+    drawn,
+    time_axis,
+)
 from stillwatch_streams.replay.report.story import Story
 from stillwatch_streams.replay.statistics import Share
 
-BENIGN, DISTILL, INK, MUTED, GRID = "#3b6ea8", "#c8502d", "#1f2933", "#6b7785", "#e4e8ec"
 KINDS = {"account": "#3b6ea8", "campaign": "#c8502d", "asn": "#d9a13b", "net": "#7a9e5f", "template": "#8d6ab0"}
 OTHER_KIND = "#8a94a0"
-WIDTH, WIDE, HEIGHT = 470, 1000, 210
 BINS = 40
 BUCKETS = 56
 """About as many bars as a week has three-hour spans."""
@@ -30,30 +37,6 @@ SCORE: dict[str, Any] = {
     "title": "score",
 }
 """The score axis; symlog, because a few scores lie far above all others."""
-
-THEME: dict[str, Any] = {
-    "font": "Inter, Segoe UI, Helvetica, Arial, sans-serif",
-    "background": "transparent",
-    "view": {"stroke": None},
-    "axis": {
-        "labelColor": MUTED,
-        "titleColor": MUTED,
-        "titleFontWeight": "normal",
-        "gridColor": GRID,
-        "domainColor": GRID,
-        "tickColor": GRID,
-        "labelFontSize": 11,
-        "titleFontSize": 11,
-    },
-    "legend": {"labelColor": INK, "title": None, "orient": "top", "labelFontSize": 11, "symbolType": "square"},
-}
-
-
-def drawn(spec: dict[str, Any]) -> str:
-    """The SVG of a specification; size and theme are the report's unless given."""
-    whole = {"$schema": "https://vega.github.io/schema/vega-lite/v6.json", "width": WIDTH, "height": HEIGHT}
-    svg: str = vl_convert.vegalite_to_svg(whole | spec | {"config": THEME})
-    return svg
 
 
 def incidents_over_time(story: Story) -> str | None:
@@ -73,7 +56,7 @@ def incidents_over_time(story: Story) -> str | None:
             "data": {"values": [row | _bucket(start, step, row["at"]) for row in _stacked(counts, kinds)]},
             "mark": {"type": "rect", "stroke": "white", "strokeWidth": 0.5},
             "encoding": {
-                "x": _time_axis("from", [start, last]),
+                "x": time_axis("from", [start, last]),
                 "x2": {"field": "to"},
                 "y": {
                     "field": "bottom",
@@ -82,7 +65,7 @@ def incidents_over_time(story: Story) -> str | None:
                     "title": "incidents opened",
                 },
                 "y2": {"field": "top"},
-                "color": _colours("kind", {kind: KINDS.get(kind, OTHER_KIND) for kind in kinds}),
+                "color": coloured("kind", {kind: KINDS.get(kind, OTHER_KIND) for kind in kinds}),
             },
         }
     )
@@ -99,21 +82,6 @@ def _stacked(counts: Counter[tuple[int, str]], kinds: Sequence[str]) -> Iterator
 
 def _bucket(start: int, step: int, at: int) -> dict[str, int]:
     return {"from": start + at * step, "to": start + (at + 1) * step}
-
-
-def _time_axis(field: str, span: Sequence[int]) -> dict[str, Any]:
-    axis = {"format": "%-d %b %H:%M", "labelOverlap": True, "grid": False}
-    scale = {"type": "utc", "domain": list(span)}
-    return {"field": field, "type": "temporal", "scale": scale, "axis": axis, "title": "event time (UTC)"}
-
-
-def _colours(field: str, colours: dict[str, str]) -> dict[str, Any]:
-    return {
-        "field": field,
-        "type": "nominal",
-        "scale": {"domain": list(colours), "range": list(colours.values())},
-        "legend": {} if len(colours) > 1 else None,
-    }
 
 
 def score_distribution(story: Story) -> str:
@@ -150,7 +118,7 @@ def score_distribution(story: Story) -> str:
             "x2": {"field": "to"},
             "y": share,
             "y2": {"field": "zero"},
-            "color": _colours("side", {side: colour for side, colour in _SIDES.items() if totals[side]}),
+            "color": coloured("side", {side: colour for side, colour in _SIDES.items() if totals[side]}),
         },
     }
     return drawn({"layer": [bars, *_threshold_rules(story)]})
@@ -194,37 +162,14 @@ def _threshold_rules(story: Story) -> list[dict[str, Any]]:
 
 def recall_curve(story: Story, recall: Iterable[RecallAt]) -> str:
     """Recall against the false-positive rate that a threshold allows, on a logarithmic axis."""
-    results = {one.account_id: one for one in story.accounts}
-    benign = sorted(
-        (score_of(results, name) for name, label in story.labels.items() if not label.distill), reverse=True
-    )
-    distill = sorted((score_of(results, name) for name, label in story.labels.items() if label.distill), reverse=True)
-    rows = []
-    above = 0
-    for at, score in enumerate(benign):
-        while above < len(distill) and distill[above] > score:
-            above += 1
-        rows.append({"rate": max(at, 0.5) / len(benign), "recall": above / max(1, len(distill))})
+    rows = recall_curve_points(story.labels.values(), story.accounts)
     dots = [{"rate": one.false_positive_rate, "recall": one.pooled.rate} for one in recall]
-    x = {
-        "field": "rate",
-        "type": "quantitative",
-        "scale": {"type": "log", "domain": [0.5 / max(1, len(benign)), 1]},
-        "axis": {"format": "~%", "values": [0.0001, 0.001, 0.01, 0.1, 1], "grid": True},
-        "title": "benign accounts above the threshold",
-    }
-    y = {
-        "field": "recall",
-        "type": "quantitative",
-        "scale": {"domain": [0, 1]},
-        "axis": {"format": "%"},
-        "title": "distilling accounts above it",
-    }
+    x, y = recall_axes(rows)
     return drawn(
         {
             "layer": [
                 {
-                    "data": {"values": _thinned(rows)},
+                    "data": {"values": rows},
                     "mark": {"type": "line", "interpolate": "step-after", "color": DISTILL, "strokeWidth": 2},
                     "encoding": {"x": x, "y": y},
                 },
@@ -238,9 +183,23 @@ def recall_curve(story: Story, recall: Iterable[RecallAt]) -> str:
     )
 
 
-def _thinned(rows: list[dict[str, float]]) -> list[dict[str, float]]:
-    """Only the points where the recall changes, and the last."""
-    return [row for at, row in enumerate(rows) if at in (0, len(rows) - 1) or row["recall"] != rows[at - 1]["recall"]]
+def recall_axes(rows: Sequence[CurvePoint]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Axes of `rate` and `recall`."""
+    x = {
+        "field": "rate",
+        "type": "quantitative",
+        "scale": {"type": "log", "domain": [min((row["rate"] for row in rows), default=0.5), 1]},
+        "axis": {"format": "~%", "values": [0.0001, 0.001, 0.01, 0.1, 1], "grid": True},
+        "title": "benign accounts above the threshold",
+    }
+    y = {
+        "field": "recall",
+        "type": "quantitative",
+        "scale": {"domain": [0, 1]},
+        "axis": {"format": "%"},
+        "title": "distilling accounts above it",
+    }
+    return x, y
 
 
 def leak_by_campaign(campaigns: Sequence[CampaignResult]) -> str:
