@@ -15,7 +15,7 @@ def account_spec(settings: Settings) -> AgentSpec:
     """One `AccountEngine` a partition of the request topic."""
 
     def gauges(engine: AccountEngine) -> Mapping[str, int]:
-        return {"accounts": engine.table.live, **engine.counters}
+        return {"accounts": engine.table.live, **engine.counters, **engine.scorer.calibration.counters()}
 
     return AgentSpec(
         name="account",

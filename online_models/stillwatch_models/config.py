@@ -58,6 +58,8 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """... unless it has sent so many of them."""
     reference_seconds: Positive = 3_600.0
     """How often the population that everyone is measured against is frozen anew."""
+    frozen_reference_seconds: Positive = 2 * 86_400.0
+    """Event time after which the population is kept as the frozen reference, against which slow drift shows."""
     teach_seconds: Positive = 600.0
     """An account teaches the learners at most once in this time."""
     min_reference_accounts: PositiveInt = 50

@@ -46,7 +46,7 @@ EXAMPLES = 5
 
 ACCOUNT_ROW, TEXT_ROW = b"a:", b"t:"
 CLOCK_ROW, FOREST_ROW = b"m:clock", b"m:forest"
-POPULATION_ROW, CEILING_ROW = b"m:population", b"m:ceiling"
+CEILING_ROW = b"m:ceiling"
 
 
 class Clock(msgspec.Struct):
@@ -96,6 +96,8 @@ class AccountEngine:
         self._capacity = Capacity(config)
         self._next_offset = 0
         self._checkpointed = -1
+        self._written: dict[bytes, bytes] = {}
+        """Model rows as they were last written: most do not change between two checkpoints."""
         self._changed = False
 
     # -- the stream ----------------------------------------------------------------------------------------------
@@ -216,7 +218,7 @@ class AccountEngine:
         if epoch <= self._epoch:
             return
         if self._epoch != UNSEEN:
-            self.scorer.rebuild_population(self.table)
+            self.scorer.begin_epoch(self.table, epoch)
             self._evict(idle=self._capacity.idle(self.table, epoch * self._epoch_panes), flood=np.zeros(0, np.intp))
         self._epoch, self._known_accounts = epoch, self.table.live
 
@@ -288,7 +290,9 @@ class AccountEngine:
             ACCOUNT_ROW + account.encode("utf-8", "surrogatepass"): row for account, row in self.table.take_dirty()
         }
         rows.update((_text_key(page), data) for page, data in self.texts.take_dirty())
-        rows.update(self._model_rows())
+        models = self._model_rows()
+        rows.update((key, row) for key, row in models.items() if self._written.get(key) != row)
+        self._written = models
         self._changed = False
         self._checkpointed = offset
         return Checkpoint(rows=rows, next_offset=offset)
@@ -312,7 +316,7 @@ class AccountEngine:
         self.counters.update(clock.counters)
         self._epoch, self._next_offset, self._checkpointed = clock.epoch, clock.next_offset, clock.next_offset
         self.scorer.forest.load(rows[FOREST_ROW])
-        self.scorer.population.load(rows[POPULATION_ROW])
+        self.scorer.calibration.load(rows)
         self._ceiling.load(rows[CEILING_ROW])
         self._known_accounts, self.scorer.rates = clock.known_accounts, clock.rates
         for key, row in rows.items():
@@ -347,7 +351,7 @@ class AccountEngine:
         return {
             CLOCK_ROW: msgspec.json.encode(clock),
             FOREST_ROW: self.scorer.forest.dump(),
-            POPULATION_ROW: self.scorer.population.dump(),
+            **self.scorer.calibration.dump(),
             CEILING_ROW: self._ceiling.dump(self.clock.closed_before),
         }
 

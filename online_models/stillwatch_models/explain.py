@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import numpy as np
 from stillwatch_schemas.findings import Evidence
 
 from stillwatch_models.accounts import Rows
+from stillwatch_models.calibration import strata_of
 from stillwatch_models.detectors import DETECTORS
 from stillwatch_models.evidence import CAP_NATS
-from stillwatch_models.learners.population import stratum_of
 from stillwatch_models.scoring import WEIGHTS, Scored, Scorer
 from stillwatch_models.switches import HARVEST
 
@@ -24,8 +25,13 @@ def reasons(scorer: Scorer, scored: Scored, cell: int, row: Rows, event_ids: tup
     nats = np.array(WEIGHTS) * np.minimum(-np.log(scored.p_values[cell]), CAP_NATS)
     nats[scorer.muted] = -1.0
     strongest = np.argsort(-nats, kind="stable")[:SUPPORTING].tolist()
-    sample = scorer.population.reference(int(stratum_of(row["events"])))
-    supporting = [_detector(scored, cell, column, sample[:, column], event_ids) for column in strongest]
+    stratum = int(strata_of(row[None])[0])
+    sample = scorer.population.reference(stratum)
+    supporting = [
+        msgspec.structs.replace(told, statement=told.statement + _then(scorer, scored, cell, column, stratum))
+        for column in strongest
+        for told in [_detector(scored, cell, column, sample[:, column], event_ids)]
+    ]
     return [_harvest(scorer, float(scored.nats[cell]), row, event_ids), *supporting]
 
 
@@ -48,6 +54,18 @@ def _harvest(scorer: Scorer, nats: float, row: Rows, event_ids: tuple[str, ...])
         p_value=math.exp(-max(nats, 0.0)),
         weight=nats,
         event_ids=event_ids,
+    )
+
+
+def _then(scorer: Scorer, scored: Scored, cell: int, column: int, stratum: int) -> str:
+    """Where the account would have stood among the accounts of the first days, if the population has moved since."""
+    reference = scorer.calibration.reference
+    if not reference.has_moved(column):
+        return ""
+    p_value = reference.population.p_values(scored.scores[cell : cell + 1], np.array([stratum]))[0, column]
+    return (
+        f". The population has moved in this signal since its frozen reference (distance "
+        f"{reference.distance[column]:.2f} of 1), in which it would have been percentile {100.0 * (1.0 - p_value):.1f}"
     )
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from stillwatch_models import distinct
 from stillwatch_models.accounts import DISTINCT, HOURS, SUM_INDEX, TEMPLATE_BUCKETS, Rows
 from stillwatch_models.fold import FIXED
+from stillwatch_models.learners.population import kind_of
 
 Floats = NDArray[np.float64]
 
@@ -203,6 +204,15 @@ FEATURES: tuple[Feature, ...] = (
 )
 
 INDEX = {feature.name: i for i, feature in enumerate(FEATURES)}
+
+
+mean_log_output = _mean_log("log_output")
+
+
+def kind(rows: Rows) -> NDArray[np.intp]:
+    """What kind of traffic each account sends; see `learners.population.kind_of`."""
+    one_shot, system, tools = share(rows, "one_shot", 0.6), share(rows, "system", 0.3), share(rows, "tools", 0.1)
+    return kind_of(one_shot, system, tools, mean_log_output(rows))
 
 
 def matrix(rows: Rows) -> Floats:

@@ -11,13 +11,13 @@ from stillwatch_schemas.findings import Activity
 
 from stillwatch_models import evidence, features
 from stillwatch_models.accounts import AccountTable, Rows
+from stillwatch_models.calibration import Calibration, strata_of
 from stillwatch_models.config import EngineConfig
 from stillwatch_models.detectors import DETECTORS, Values
 from stillwatch_models.evidence import Rates
 from stillwatch_models.fold import Cells, rounds
 from stillwatch_models.incidents import TIERS
 from stillwatch_models.learners.half_space_trees import HalfSpaceForest, Shape
-from stillwatch_models.learners.population import Population, stratum_of
 from stillwatch_models.switches import HARVEST, disabled_detectors
 
 Floats = NDArray[np.float64]
@@ -51,13 +51,13 @@ class Scorer:
     def __init__(self, config: EngineConfig) -> None:
         self.config = config
         self.forest = HalfSpaceForest(tuple(f.name for f in features.FEATURES), Shape(seed=config.seed))
-        self.population = Population(columns=len(DETECTORS), minimum=config.min_reference_accounts)
-        """What accounts score, by detector."""
         self.rates = Rates()
         self.muted = disabled_detectors(config)
         """Columns of the detectors that are switched off."""
         self._harvest_counts = HARVEST not in config.disabled_signals
         self.threshold = evidence.threshold(config.budget_per_10k_account_days)
+        self.calibration = Calibration(config, calm_nats=self.threshold / 2)
+        self.population = self.calibration.population
         self.pane_ms = round(config.pane_seconds * 1000)
         self._refresh_panes = max(1, round(config.refresh_seconds / config.pane_seconds))
         self._teach_panes = max(1, round(config.teach_seconds / config.pane_seconds))
@@ -88,7 +88,7 @@ class Scorer:
         after, slots, pane = cells.after[chosen], cells.slot[chosen], cells.pane[chosen]
         values = Values(raw[chosen], self.forest.score(scaled[chosen]))
         scores = np.column_stack([detector.score(values) for detector in DETECTORS])
-        p_values = self.population.p_values(scores, stratum_of(after["events"]))
+        p_values = self.population.p_values(scores, strata_of(after))
         p_values[:, self.muted] = 1.0
         enough = after["events"] >= self.config.min_events
         harvest = after["harvest"]
@@ -189,9 +189,8 @@ class Scorer:
         reported = (rows["incident_pane"] != 0) & (known > 0)
         return np.asarray(ranked + np.where(reported, evidence.MOST_NATS, 0.0))
 
-    def rebuild_population(self, table: AccountTable) -> None:
-        """Freeze the reference from the latest scores of every account that is known well enough and not suspected."""
+    def begin_epoch(self, table: AccountTable, epoch: int) -> None:
+        """Freeze what everyone is measured against from the rows as they are."""
         rows = table.rows[table.used()]
         self.rates = evidence.rates_of(rows["harvest"], rows["informal_harvest"], rows["answers"])
-        good = rows[(rows["events"] >= self.config.min_events) & (rows["incident_pane"] == 0)]
-        self.population.rebuild(np.ascontiguousarray(good["scores"][:, : len(DETECTORS)]), good["events"])
+        self.calibration.renew(rows, epoch)

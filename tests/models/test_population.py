@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from stillwatch_models.learners.population import SAMPLE, STRATA, STRATUM_EDGES, Population, stratum_of
+from stillwatch_models.learners.population import (
+    ACTIVITIES,
+    KINDS,
+    SAMPLE,
+    SAMPLE_OF_KIND,
+    STRATA,
+    STRATUM_EDGES,
+    Population,
+    kind_of,
+    stratum_of,
+)
 
 MANY = 50
 
 
-def population(scores: np.ndarray, events: np.ndarray | int, minimum: int = MANY) -> Population:
+def population(scores: np.ndarray, events: np.ndarray | int, minimum: int = MANY, kind: int = 0) -> Population:
     out = Population(columns=scores.shape[1], minimum=minimum)
-    out.rebuild(scores.astype(np.float32), np.broadcast_to(events, len(scores)).astype(np.int64))
+    out.rebuild(scores.astype(np.float32), stratum_of(np.broadcast_to(events, len(scores)).astype(np.int64), kind))
     return out
 
 
@@ -21,7 +31,7 @@ def test_exchangeable_accounts_get_uniform_p_values() -> None:
     p = people.p_values(rng.normal(size=(4_000, 2)), np.zeros(4_000, np.intp))
     for level in (0.01, 0.05, 0.25, 0.5, 0.9):
         assert (p <= level).mean(axis=0) == pytest.approx([level, level], abs=0.03)
-    assert p.min() == pytest.approx(1 / 1_001)
+    assert p.min() == pytest.approx(1 / (SAMPLE_OF_KIND + 1))
 
 
 def test_ties_count_as_at_least_as_extreme() -> None:
@@ -40,7 +50,18 @@ def test_strata_begin_at_their_edges() -> None:
     edges = STRATUM_EDGES.tolist()
     assert stratum_of(np.array([0, *(edge - 1 for edge in edges)])).tolist() == [0, 0, 1, 2]
     assert stratum_of(np.array(edges)).tolist() == [1, 2, 3]
-    assert len(edges) + 1 == STRATA
+    assert len(edges) + 1 == ACTIVITIES
+    assert STRATA == KINDS * ACTIVITIES
+    assert stratum_of(np.array([0, edges[-1]]), np.array([1, KINDS - 1])).tolist() == [ACTIVITIES, STRATA - 1]
+
+
+def test_kinds_are_three_questions() -> None:
+    """Single requests or conversations, a program's set-up or none, short or long answers."""
+    talk = kind_of(*np.array([[0.3, 0.1, 0.1, 6.0]]).T)
+    loop = kind_of(*np.array([[0.9, 0.0, 0.9, 9.0]]).T)
+    assert (talk.tolist(), loop.tolist()) == ([0], [KINDS - 1])
+    every = kind_of(*np.array([[a, s, 0.0, n] for a in (0, 1) for s in (0, 1) for n in (1, 9)]).T)
+    assert every.tolist() == list(range(KINDS))
 
 
 def test_accounts_are_measured_against_their_own_stratum_or_everyone() -> None:
@@ -63,10 +84,11 @@ def test_a_large_population_is_thinned_and_keeps_its_extremes() -> None:
     rng = np.random.default_rng(2)
     scores = rng.exponential(size=(20_000, 1)).astype(np.float32)
     people = population(scores, 10)
-    assert people.size == len(people.reference(0)) == SAMPLE
+    assert people.size == SAMPLE
+    assert len(people.reference(0)) == SAMPLE_OF_KIND
     assert (people.reference(0)[0], people.reference(0)[-1]) == (scores.min(), scores.max())
     probe = np.quantile(scores, [0.5, 0.9, 0.99])[:, None]
-    assert people.p_values(probe, np.zeros(3, np.intp))[:, 0] == pytest.approx([0.5, 0.1, 0.01], abs=0.003)
+    assert people.p_values(probe, np.zeros(3, np.intp))[:, 0] == pytest.approx([0.5, 0.1, 0.01], abs=0.004)
 
 
 def test_a_p_value_does_not_depend_on_the_batch() -> None:
