@@ -184,6 +184,11 @@ class AccountTable:
             self.rows["first_alert_ms"][slot] = ts
             self.dirty.add(slot)
 
+    def find(self, account_id: str) -> int | None:
+        """Slot of an account with folded events; None for any other."""
+        slot = self._slots.get(account_id)
+        return slot if slot is not None and self.rows["events"][slot] else None
+
     def slot_of_key(self) -> dict[int, int]:
         """Slot of every account with folded events by its key."""
         used = self.used().tolist()

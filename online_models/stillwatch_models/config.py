@@ -72,6 +72,8 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Requests of one account in one minute that raise an alert without waiting for a pane."""
     refresh_seconds: Positive = 2 * 3_600.0
     """An open incident whose account goes on is reported again after this time, which renews its directives."""
+    rejected_seconds: Positive = 30 * 86_400.0
+    """How long a benign verdict makes the behaviour that it accepted innocent for the account."""
     group_window_seconds: Positive = 600.0
     """Windows in which arrivals in a group are counted and compared with the group's own past."""
     group_history_windows: PositiveInt = 144

@@ -11,6 +11,7 @@ gives the same bytes (a property test).
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from operator import itemgetter
 
@@ -18,8 +19,9 @@ import msgspec
 import numpy as np
 from stillwatch_schemas.errors import StateError
 from stillwatch_schemas.events import Heartbeat, RequestEvent
-from stillwatch_schemas.findings import Finding
+from stillwatch_schemas.findings import Evidence, Finding, Ruling
 from stillwatch_schemas.signals import PaneClosed
+from stillwatch_schemas.verdicts import Verdict
 
 from stillwatch_models import columns
 from stillwatch_models.accounts import STATE_VERSION, AccountRow, AccountTable
@@ -30,9 +32,11 @@ from stillwatch_models.config import EngineConfig
 from stillwatch_models.contributions import contributions
 from stillwatch_models.evidence import Rates
 from stillwatch_models.explain import reasons
+from stillwatch_models.feedback import statement
 from stillwatch_models.fold import Cells, Horizons, fold, in_order
-from stillwatch_models.incidents import DISTILLATION, Header, finding, tier_position
+from stillwatch_models.incidents import DISTILLATION, TIERS, Header, finding, tier_position
 from stillwatch_models.panes import UNSEEN, Int64s, PaneClock
+from stillwatch_models.rulings import Docket, Heard, Judge
 from stillwatch_models.scoring import TRANSITIONS, Scored, Scorer
 from stillwatch_models.shard import Batch, Checkpoint, Outputs
 from stillwatch_models.texts import TextMemory
@@ -67,7 +71,7 @@ class Clock(msgspec.Struct):
 
 
 class AccountEngine:
-    """One source partition's accounts. Items: `RequestEvent` (with its sketch) or `Heartbeat`."""
+    """One source partition's accounts. Items: `RequestEvent` (with its sketch), `Heartbeat` or `Verdict`."""
 
     def __init__(self, config: EngineConfig, partition: int) -> None:
         self.config = config
@@ -93,6 +97,12 @@ class AccountEngine:
         """Events of closed panes that are yet to be folded."""
         self._open_ids: list[tuple[str, ...]] = []
         self._ceiling = CeilingRule(config, self._hash, partition)
+        self._docket = Docket(self.clock)
+        self._judge = Judge(self.scorer, self.table, shard=partition, config_hash=self._hash, pane_ms=self.pane_ms)
+        self.counters |= self._judge.counters
+        self._judge.counters = self.counters
+        self._due: deque[Heard] = deque()
+        """Verdicts of closed panes that are yet to take effect, in order."""
         self._capacity = Capacity(config)
         self._next_offset = 0
         self._checkpointed = -1
@@ -102,13 +112,16 @@ class AccountEngine:
 
     # -- the stream ----------------------------------------------------------------------------------------------
 
-    def process(self, batch: Batch[RequestEvent | Heartbeat]) -> Outputs:
+    def process(self, batch: Batch[RequestEvent | Heartbeat | Verdict]) -> Outputs:
         """Fold a batch; findings and signals of the panes that it closes come out, in event-time order."""
         out = Outputs()
         self._next_offset = max(self._next_offset, batch.next_offset)
         if not batch.items:
             return out
-        assignment = self.clock.assign(np.array([item.ts for item in batch.items], np.int64))
+        ts = np.array([item.ts for item in batch.items], np.int64)
+        verdicts = [(i, item) for i, item in enumerate(batch.items) if isinstance(item, Verdict)]
+        ts[[i for i, _ in verdicts]] = UNSEEN  # they do not move the clock
+        assignment = self.clock.assign(ts)
         chosen = [i for i, item in enumerate(batch.items) if isinstance(item, RequestEvent)]
         immediate: list[tuple[int, Finding]] = []
         if chosen:
@@ -117,6 +130,8 @@ class AccountEngine:
             events["pane"], events["max_before"] = assignment.pane[chosen], assignment.max_before[chosen]
             events["late"] = assignment.late[chosen]
             immediate = self._wait(events, requests, np.array(chosen))
+        if verdicts:
+            immediate = sorted([*self._docket.put(verdicts, batch.offsets, assignment), *immediate], key=itemgetter(0))
         before = self.clock.closed_before
         if self.clock.close() > before:
             self._close(out)
@@ -164,11 +179,14 @@ class AccountEngine:
     def _close(self, out: Outputs) -> None:
         closed, ids = self._take_closed()
         closed_before = self.clock.closed_before
+        self._due = self._docket.due()
         for start, end in self._segments(closed):
+            self._rule(int(closed["pane"][start]), out)
             self._closing = closed[start:]
             self._begin_epoch(int(closed["pane"][start]) // self._epoch_panes)
             self._closing = closed[end:]
             self._close_segment(closed[start:end], ids, out)
+        self._rule(closed_before, out)
         last = closed_before - 1
         out.signals.append(PaneClosed(source=self.partition, pane=last, pane_end_ms=(last + 1) * self.pane_ms))
         self._ceiling.settle(self.table, closed_before)
@@ -189,7 +207,7 @@ class AccountEngine:
         return ordered, by_offset
 
     def _segments(self, events: Events) -> Iterator[tuple[int, int]]:
-        """Runs of whole panes that lie in one reference epoch and are not too long to fold at once."""
+        """Runs of whole panes that lie in one reference epoch, have no verdict inside, and can be folded at once."""
         start = 0
         while start < len(events):
             pane = int(events["pane"][start])
@@ -198,6 +216,8 @@ class AccountEngine:
             if end - start > CELLS_AT_ONCE:
                 cut = int(events["pane"][start + CELLS_AT_ONCE])
                 end = int(np.searchsorted(events["pane"], max(cut, pane + 1), side="left"))
+            if self._due:
+                end = min(end, int(np.searchsorted(events["pane"], max(self._due[0].pane, pane), side="right")))
             end = self._capacity.cut(self.table, events, start, end)
             yield start, end
             start = end
@@ -213,6 +233,14 @@ class AccountEngine:
         self.counters["panes"] += len(np.unique(cells.pane))
         self._evict(flood=self._capacity.flood(self.table), idle=np.zeros(0, np.intp))
 
+    def _rule(self, pane: int, out: Outputs) -> None:
+        """Let the verdicts of the panes before `pane` take effect."""
+        while self._due and self._due[0].pane < pane:
+            heard = self._due.popleft()
+            found = self._judge.rule(heard)
+            if found is not None:
+                out.findings.append(found)
+
     def _begin_epoch(self, epoch: int) -> None:
         """Freeze a new population where a new epoch begins."""
         if epoch <= self._epoch:
@@ -225,6 +253,7 @@ class AccountEngine:
     def _evict(self, *, idle: Slots, flood: Slots) -> None:
         if not len(idle) and not len(flood):
             return
+        self.scorer.feedback.restart(self.table.account(slot) for slot in (*idle.tolist(), *flood.tolist()))
         waiting = {slot for part in (*self._open, self._closing) for slot in part["row"].tolist()}
         self.counters["evicted_idle"] += len(idle)
         self.counters["evicted_flood"] += len(flood)
@@ -234,7 +263,7 @@ class AccountEngine:
         activity = TRANSITIONS[int(scored.transition[cell])]
         if activity is None:
             raise AssertionError("a cell without a transition makes no finding")
-        slot, row = int(cells.slot[cell]), cells.after[cell]
+        slot, row = int(cells.slot[cell]), self.scorer.feedback.since(cells.after[cell : cell + 1])[0]
         header = Header(
             subject_kind="account",
             subject=self.table.account(slot),
@@ -246,20 +275,29 @@ class AccountEngine:
             config_hash=self._hash,
         )
         nats = float(scored.nats[cell])
+        told, ruling = self._judged(header.subject)
+        if ruling == "confirmed":
+            nats = max(nats, TIERS[-1][1] * self.scorer.threshold)
         offsets = cells.events["offset"][cells.start[cell] : cells.start[cell] + min(cells.count[cell], EXAMPLES)]
         return finding(
             header,
             tier=tier_position(nats / self.scorer.threshold),
             evidence_nats=nats,
             threshold=self.scorer.threshold,
-            evidence=reasons(self.scorer, scored, cell, row, tuple(ids[offset] for offset in offsets.tolist())),
+            evidence=[*reasons(self.scorer, scored, cell, row, tuple(ids[at] for at in offsets.tolist())), *told],
             exchanges=int(row["events"]),
             asn=int(row["asn"]) or None,
             first_seen_ms=int(row["first_ms"]),
             last_seen_ms=int(row["last_ts"]),
             shard=self.partition,
             shard_accounts=self._known_accounts,
+            ruling=ruling,
         )
+
+    def _judged(self, account: str) -> tuple[list[Evidence], Ruling | None]:
+        """What an analyst has said about the account, as evidence, and whether that confirmed it."""
+        judged = self.scorer.feedback.of(account)
+        return ([statement(judged)], "confirmed" if judged.label == "distillation" else None) if judged else ([], None)
 
     # -- what the outside may ask --------------------------------------------------------------------------------
 
@@ -290,6 +328,7 @@ class AccountEngine:
             ACCOUNT_ROW + account.encode("utf-8", "surrogatepass"): row for account, row in self.table.take_dirty()
         }
         rows.update((_text_key(page), data) for page, data in self.texts.take_dirty())
+        rows.update(self.scorer.feedback.take_dirty())
         models = self._model_rows()
         rows.update((key, row) for key, row in models.items() if self._written.get(key) != row)
         self._written = models
@@ -301,7 +340,7 @@ class AccountEngine:
         """Every row, in key order."""
         rows = {ACCOUNT_ROW + account.encode("utf-8", "surrogatepass"): row for account, row in self.table.dump()}
         texts = {_text_key(page): data for page, data in self.texts.dump()}
-        return {**rows, **texts, **self._model_rows()}
+        return {**rows, **texts, **dict(self.scorer.feedback.dump()), **self._model_rows()}
 
     def restore(self, rows: Mapping[bytes, bytes]) -> int:
         """Take over the rows of a snapshot; returns the offset to read from."""
@@ -317,6 +356,7 @@ class AccountEngine:
         self._epoch, self._next_offset, self._checkpointed = clock.epoch, clock.next_offset, clock.next_offset
         self.scorer.forest.load(rows[FOREST_ROW])
         self.scorer.calibration.load(rows)
+        self.scorer.feedback.load(rows)
         self._ceiling.load(rows[CEILING_ROW])
         self._known_accounts, self.scorer.rates = clock.known_accounts, clock.rates
         for key, row in rows.items():
@@ -328,10 +368,9 @@ class AccountEngine:
 
     def _resume_from(self) -> tuple[int, int]:
         """Offset of the first event that still waits, and the clock's greatest event time before it."""
-        first = min((part for part in self._open), key=lambda part: int(part["offset"][0]), default=None)
-        if first is None:
-            return self._next_offset, self.clock.max_ts
-        return int(first["offset"][0]), int(first["max_before"][0])
+        firsts = [(int(part["offset"][0]), int(part["max_before"][0])) for part in self._open]
+        heard = self._docket.first()
+        return min([*firsts, *([heard] if heard else [])], default=(self._next_offset, self.clock.max_ts))
 
     def _model_rows(self) -> dict[bytes, bytes]:
         offset, max_ts = self._resume_from()

@@ -1,9 +1,10 @@
 """The policy: findings become directives by a transition table, inside a blast radius, and never for ever.
 
 Rules, in the order in which they are applied:
-1. `close` releases the directive that the same incident asked for.
+1. `close` releases the directive that the same incident asked for; an analyst's release ends any on the subject.
 2. The table gives the action for (kind, tier). What is not in the table is observed.
-3. `suspend` needs a human unless the configuration says otherwise: the hardest throttle takes its place.
+3. `suspend` needs a human, who confirmed the incident, unless the configuration says otherwise: the hardest throttle
+   takes its place.
 4. Blast radius: when the share of a shard's accounts under an action other than `observe` has reached the cap, the new
    directive only observes, and says so.
 5. A live directive is replaced by a stronger one (a stronger action, or a throttle to fewer requests), or by one of the
@@ -107,6 +108,8 @@ class PolicyEngine:
             return None
         key = f"{scope}:{found.subject}"
         live = self._live(key, found.time_ms)
+        if found.ruling == "released":
+            return self._release(key, found) if live and live.issued_at <= found.time_ms else None
         if found.activity == "close":
             return self._release(key, found) if live and live.finding_uid == found.uid else None
         action, params, reason = self._response(found, key)
@@ -121,7 +124,9 @@ class PolicyEngine:
     def _response(self, found: Finding, key: str) -> tuple[Action, Params, str]:
         action, params = TRANSITIONS.get((found.kind, found.tier), OBSERVE)
         reason = f"{found.kind}, tier {found.tier}, risk {found.risk_score}"
-        if action == "suspend" and self.config.suspend_needs_human:
+        if found.ruling == "confirmed":
+            reason += "; confirmed by an analyst"
+        elif action == "suspend" and self.config.suspend_needs_human:
             action, params = HARD_THROTTLE
             reason += "; suspension awaits a human"
         if action != "observe" and self._cap_reached(key, found.time_ms):
@@ -163,7 +168,8 @@ class PolicyEngine:
 
     def _release(self, key: str, found: Finding) -> Release:
         self._forget(key)
-        return Release(key=key, reason=f"incident {found.uid} closed", at=found.time_ms)
+        why = "released by an analyst" if found.ruling == "released" else "closed"
+        return Release(key=key, reason=f"incident {found.uid} {why}", at=found.time_ms)
 
     def _forget(self, key: str) -> None:
         del self._active[key]

@@ -15,6 +15,7 @@ from stillwatch_models.calibration import Calibration, strata_of
 from stillwatch_models.config import EngineConfig
 from stillwatch_models.detectors import DETECTORS, Values
 from stillwatch_models.evidence import Rates
+from stillwatch_models.feedback import Feedback
 from stillwatch_models.fold import Cells, rounds
 from stillwatch_models.incidents import TIERS
 from stillwatch_models.learners.half_space_trees import HalfSpaceForest, Shape
@@ -23,10 +24,23 @@ from stillwatch_models.switches import HARVEST, disabled_detectors
 Floats = NDArray[np.float64]
 Slots = NDArray[np.intp]
 
+NAMES = tuple(detector.name for detector in DETECTORS)
 WEIGHTS = tuple(detector.weight for detector in DETECTORS)
+OF_ANOTHER_KIND = [
+    column
+    for column, name in enumerate(NAMES)
+    if name in {"volume", "machine_rhythm", "elicitation", "parameter_habits", "release_pivot"}
+]
+"""Columns of detectors that read nothing of what the harvest test reads."""
+STRONG_P = 0.001
+"""p-value at which a detector is a strong signal."""
 TRANSITIONS: tuple[Activity | None, ...] = (None, "create", "update", "close")
+SUPPORTING = 2
+"""Detectors named beside the harvest test; the others are weaker."""
 JOINT_SHARE = 1_000.0
 """The joint score counts a thousandth of the evidence."""
+CONFIRMED_NATS = 3 * evidence.MOST_NATS
+"""More than any account without a verdict can reach."""
 NOTHING, CREATE, UPDATE, CLOSE = range(4)
 
 
@@ -58,6 +72,7 @@ class Scorer:
         self.threshold = evidence.threshold(config.budget_per_10k_account_days)
         self.calibration = Calibration(config, calm_nats=self.threshold / 2)
         self.population = self.calibration.population
+        self.feedback = Feedback(round(config.rejected_seconds / config.pane_seconds))
         self.pane_ms = round(config.pane_seconds * 1000)
         self._refresh_panes = max(1, round(config.refresh_seconds / config.pane_seconds))
         self._teach_panes = max(1, round(config.teach_seconds / config.pane_seconds))
@@ -85,7 +100,7 @@ class Scorer:
             start = end
 
     def _window(self, table: AccountTable, cells: Cells, chosen: slice, raw: Floats, scaled: Floats) -> Scored:
-        after, slots, pane = cells.after[chosen], cells.slot[chosen], cells.pane[chosen]
+        after, slots, pane = self.feedback.since(cells.after[chosen]), cells.slot[chosen], cells.pane[chosen]
         values = Values(raw[chosen], self.forest.score(scaled[chosen]))
         scores = np.column_stack([detector.score(values) for detector in DETECTORS])
         p_values = self.population.p_values(scores, strata_of(after))
@@ -97,7 +112,7 @@ class Scorer:
             harvest >= self.config.persistence_events
         )
         suspicion = evidence.suspicion(nats, after["blocks"], harvest)
-        joint = np.where(enough, evidence.joint_score(p_values, WEIGHTS), 0.0)
+        joint = np.where(enough, evidence.joint_score(p_values, self.feedback.weights(NAMES, WEIGHTS)), 0.0)
         transition = np.zeros(len(slots), np.int64)
         first_pane = np.zeros(len(slots), np.int64)
         teaches = np.zeros(len(slots), bool)
@@ -140,16 +155,17 @@ class Scorer:
         repeating itself is not let go.
         """
         rows = table.rows[slots]
-        was_open = rows["incident_pane"] != 0
-        if not was_open.any() and not (lasts & (nats >= self.threshold)).any():
+        was_open, confirmed = rows["incident_pane"] != 0, self.feedback.confirmed(rows)
+        if not (was_open | confirmed | (lasts & (nats >= self.threshold))).any():
             return np.zeros(len(slots), np.int64), np.zeros(len(slots), np.int64)  # nearly always
         tier = lasts * sum((nats >= factor * self.threshold).astype(np.int64) for _, factor in TIERS)
+        tier = np.where(confirmed, len(TIERS), tier)
         stale = was_open & (tier > 0) & (pane - rows["said_pane"] >= self._refresh_panes)
         transition = np.select(
             [
                 ~was_open & (tier > 0),
                 was_open & (tier > rows["incident_tier"]),
-                was_open & (nats <= -self.threshold),
+                was_open & (nats <= -self.threshold) & ~confirmed,
                 stale,
             ],
             [CREATE, UPDATE, CLOSE, UPDATE],
@@ -180,14 +196,36 @@ class Scorer:
         """Refused and failed requests are no trials: what enforcement does must not speak for the account."""
         if not self._harvest_counts:
             return np.zeros(len(rows))
-        return evidence.harvest_nats(rows["harvest"], rows["informal_harvest"], rows["answers"], self.rates)
+        nats = evidence.harvest_nats(rows["harvest"], rows["informal_harvest"], rows["answers"], self.rates)
+        return self.feedback.nats(rows, nats)
 
     def suspicion(self, rows: Rows) -> Floats:
-        """What accounts are ranked by: open incidents first, ties broken by how unusual all signals are together."""
+        """What accounts are ranked by: incidents first, confirmed before open, ties broken by all signals together."""
+        rows = self.feedback.since(rows)
         known = np.where(rows["events"] >= self.config.min_events, self._harvest_nats(rows), 0.0)
         ranked = evidence.suspicion(known, rows["blocks"], rows["harvest"]) + rows["joint"] / JOINT_SHARE
         reported = (rows["incident_pane"] != 0) & (known > 0)
-        return np.asarray(ranked + np.where(reported, evidence.MOST_NATS, 0.0))
+        ranked = ranked + np.where(reported, evidence.MOST_NATS, 0.0)
+        if self.feedback.reranker.ready:
+            ranked = ranked + self.feedback.terms(rows, self._protected(rows, known))
+        return np.asarray(ranked + np.where(self.feedback.confirmed(rows), CONFIRMED_NATS, 0.0))
+
+    def p_values(self, rows: Rows) -> Floats:
+        """p-values of the detectors' latest scores, one column a detector."""
+        p_values = self.population.p_values(rows["scores"][:, : len(DETECTORS)].astype(np.float64), strata_of(rows))
+        p_values[:, self.muted] = 1.0
+        return p_values
+
+    def supporting(self, row: Rows) -> list[str]:
+        """The signals that speak most for an incident of this account: the harvest test and the strongest detectors."""
+        nats = np.array(WEIGHTS) * np.minimum(-np.log(self.p_values(np.atleast_1d(row))[0]), evidence.CAP_NATS)
+        nats[self.muted] = 0.0
+        strongest = np.argsort(-nats, kind="stable")[:SUPPORTING].tolist()
+        return [HARVEST, *(NAMES[column] for column in strongest if nats[column] > 0)]
+
+    def _protected(self, rows: Rows, nats: Floats) -> NDArray[np.bool_]:
+        """Accounts with two strong signals of different kinds: what verdicts taught must not silence them."""
+        return np.asarray((nats >= self.threshold) & (self.p_values(rows)[:, OF_ANOTHER_KIND] <= STRONG_P).any(axis=1))
 
     def begin_epoch(self, table: AccountTable, epoch: int) -> None:
         """Freeze what everyone is measured against from the rows as they are."""

@@ -12,6 +12,7 @@ import msgspec
 from stillwatch_schemas.directives import Directive, Release
 from stillwatch_schemas.findings import Finding
 from stillwatch_schemas.signals import Signal
+from stillwatch_schemas.verdicts import Verdict
 
 T = TypeVar("T")
 
@@ -32,6 +33,8 @@ class Outputs(msgspec.Struct, kw_only=True):
     findings: list[Finding] = []
     signals: list[Signal] = []
     directives: list[Directive | Release] = []
+    verdicts: list[Verdict] = []
+    """To be written into the log that the judged shard reads."""
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,11 +11,12 @@ from typing import Any, Final
 from stillwatch_schemas import jsonschema
 from stillwatch_schemas.events import HEARTBEAT_HEADER
 from stillwatch_schemas.topics import DLQ_SUFFIX, ENFORCEMENT, REQUESTS, TOPICS, Topic
+from stillwatch_schemas.verdicts import VERDICT_HEADER
 
 ASYNCAPI_VERSION: Final = "3.0.0"
 KAFKA_BINDING: Final = "0.5.0"
 OUTSIDERS: Final = frozenset({"gateway", "analyst"})
-OURS: Final = frozenset({"account agent", "group agent", "policy agent", "console"})
+OURS: Final = frozenset({"account agent", "group agent", "policy agent", "feedback agent", "console"})
 _REF: Final = "#/components/schemas/{name}"
 _STRING: Final = {"type": "string"}
 _DLQ_FIELDS: Final = ("topic", "partition", "offset", "group", "delivery.count", "message")
@@ -77,7 +78,8 @@ def _message(topic: Topic) -> dict[str, Any]:
         heartbeat = _STRING | {
             "description": "ASCII milliseconds: the record moves the time on, its value is not read."
         }
-        message["headers"] = {"type": "object", "properties": {HEARTBEAT_HEADER: heartbeat}}
+        verdict = _STRING | {"description": "Present where the value is an analyst's verdict and no request."}
+        message["headers"] = {"type": "object", "properties": {HEARTBEAT_HEADER: heartbeat, VERDICT_HEADER: verdict}}
     if _holds_dead_letters(topic):
         message["contentType"] = "application/octet-stream"
         message["headers"] = {

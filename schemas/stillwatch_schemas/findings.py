@@ -26,6 +26,7 @@ from stillwatch_schemas.limits import (
 SubjectKind = Literal["account", "asn", "net", "template", "payment", "client", "topic", "campaign"]
 Activity = Literal["create", "update", "close"]
 Tier = Literal["low", "medium", "high", "critical"]
+Ruling = Literal["confirmed", "rejected", "released"]
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,3 +88,5 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     shard_accounts: Count = 0
     """Accounts that shard knows: what the blast-radius cap is a share of."""
     config_hash: Word = ""
+    ruling: Ruling | None = None
+    """What an analyst made of it: `confirmed` and `rejected` incidents, or `released` for every directive up to now."""

@@ -43,7 +43,7 @@ REQUESTS = Topic(
     value="one exchange with the model",
     schema="request",
     co_partitioned=True,
-    writers=("gateway",),
+    writers=("gateway", "feedback agent"),
     readers=("account agent",),
 )
 SIGNALS = Topic(
@@ -88,7 +88,7 @@ VERDICTS = Topic(
     value="an analyst's judgement",
     schema="verdict",
     writers=("analyst",),
-    readers=("policy agent",),
+    readers=("feedback agent",),
 )
 
 
@@ -109,6 +109,7 @@ def _dlq_of(source: Topic, *, internal: bool = False) -> Topic:
 REQUESTS_DLQ = _dlq_of(REQUESTS)
 SIGNALS_DLQ = _dlq_of(SIGNALS, internal=True)
 ALERTS_DLQ = _dlq_of(ALERTS, internal=True)
+VERDICTS_DLQ = _dlq_of(VERDICTS)
 ACCOUNT_CHECKPOINTS = Topic(
     name="stillwatch.checkpoints.account.v1",
     key="row and slot",
@@ -136,6 +137,15 @@ POLICY_CHECKPOINTS = Topic(
     writers=("policy agent",),
     readers=("policy agent",),
 )
+FEEDBACK_CHECKPOINTS = Topic(
+    name="stillwatch.checkpoints.feedback.v1",
+    key="row and slot",
+    value="a row",
+    compacted=True,
+    internal=True,
+    writers=("feedback agent",),
+    readers=("feedback agent",),
+)
 
 TOPICS: tuple[Topic, ...] = (
     REQUESTS,
@@ -147,7 +157,9 @@ TOPICS: tuple[Topic, ...] = (
     REQUESTS_DLQ,
     SIGNALS_DLQ,
     ALERTS_DLQ,
+    VERDICTS_DLQ,
     ACCOUNT_CHECKPOINTS,
     GROUP_CHECKPOINTS,
     POLICY_CHECKPOINTS,
+    FEEDBACK_CHECKPOINTS,
 )

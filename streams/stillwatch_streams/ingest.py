@@ -1,6 +1,6 @@
 """Raw records in, validated events out: the one way in, for the live worker and for replay alike.
 
-    record → (heartbeat?) → adapter → RequestEvent → is its time believable? → sketch → text dropped
+    record → (heartbeat? verdict?) → adapter → RequestEvent → is its time believable? → sketch → text dropped
 
 What does not fit becomes a `DeadLetter` with a stable code; it never stops the batch and is never dropped silently.
 """
@@ -13,10 +13,12 @@ from typing import Literal, Protocol
 import msgspec
 from msgspec.structs import force_setattr
 from stillwatch_models.shard import Batch
+from stillwatch_schemas.codec import decode_verdict
 from stillwatch_schemas.errors import ConfigError, ContractError
 from stillwatch_schemas.events import HEARTBEAT_HEADER, Heartbeat, RequestEvent, Sketch
 from stillwatch_schemas.limits import MAX_TS_MS, MIN_TS_MS
 from stillwatch_schemas.sketch import Sketcher
+from stillwatch_schemas.verdicts import VERDICT_HEADER, Verdict
 
 from stillwatch_streams.adapters import litellm, native
 from stillwatch_streams.settings import SourceSettings
@@ -25,7 +27,7 @@ PUBLIC_SKETCH_KEY = b"stillwatch-public-sketch-key"
 """Used where no key is configured: results are the same everywhere, but anybody can test a sketch against guesses."""
 
 Format = Literal["native", "litellm"]
-Item = RequestEvent | Heartbeat
+Item = RequestEvent | Heartbeat | Verdict
 Adapter = Callable[[bytes | None], RequestEvent]
 
 MAX_TS_DIGITS = len(str(MAX_TS_MS))
@@ -86,7 +88,8 @@ class Ingest:
     """Turns the records of one partition into a batch of events.
 
     `allowed_skew_ms` is how far an event's `ts` may lie from the broker's record timestamp, in either direction; None
-    trusts `ts` (a file has no broker). Without a sketcher, events keep their text and get no sketch.
+    trusts `ts` (a file has no broker). Without a sketcher, events keep their text and get no sketch. Verdicts are dead
+    letters unless they are accepted.
     """
 
     def __init__(
@@ -94,12 +97,15 @@ class Ingest:
         source_format: Format = "native",
         allowed_skew_ms: int | None = None,
         sketcher: TextSketcher | None = None,
+        *,
+        accept_verdicts: bool = True,
     ) -> None:
         if source_format not in ADAPTERS:
             raise ConfigError(f"source format {source_format!r} is unknown; known formats: {', '.join(ADAPTERS)}")
         self._adapt = ADAPTERS[source_format]
         self._skew = allowed_skew_ms
         self._sketcher = sketcher
+        self._accept_verdicts = accept_verdicts
 
     def decode(self, records: Sequence[Record]) -> tuple[Batch[Item], list[DeadLetter]]:
         """Events and heartbeats of at least one record of ONE partition, in offset order, and what did not fit."""
@@ -118,13 +124,32 @@ class Ingest:
         return Batch(items, offsets, records[-1].offset + 1), dead
 
     def _item(self, record: Record) -> Item:
-        beat = _heartbeat(record) if record.headers else None
-        if beat is not None:
-            self._check_time(beat.ts, record.timestamp)
-            return beat
+        control = self._control(record) if record.headers else None
+        if control is not None:
+            return control
         event = self._adapt(record.value)
         self._check_time(event.ts, record.timestamp)
         return event
+
+    def _control(self, record: Record) -> Heartbeat | Verdict | None:
+        """What a record says that carries no request; None for one that does.
+
+        A verdict's time needs no check: it does not move the clock.
+        """
+        for name, value in record.headers:
+            if name == HEARTBEAT_HEADER:
+                beat = Heartbeat(_heartbeat_time(value))
+                self._check_time(beat.ts, record.timestamp)
+                return beat
+            if name == VERDICT_HEADER:
+                return self._verdict(record)
+        return None
+
+    def _verdict(self, record: Record) -> Verdict:
+        if not self._accept_verdicts:
+            message = "this record carries a verdict, which source.accept_verdicts = false refuses"
+            raise ContractError("refused_verdict", message, field=VERDICT_HEADER)
+        return decode_verdict(record.value)
 
     def _check_time(self, ts: int, broker_ts: int) -> None:
         """Event time moves everybody's panes, so nobody may push it further than the allowed skew."""
@@ -140,7 +165,7 @@ def ingest_for(source: SourceSettings, *, has_broker_time: bool) -> Ingest:
     """The ingest that the settings describe; a file has no broker time to check `ts` against."""
     skew_ms = round(source.allowed_skew_seconds * 1_000) if has_broker_time else None
     key = source.sketch_key.encode() or PUBLIC_SKETCH_KEY
-    return Ingest(source.format, skew_ms, Sketcher(key))
+    return Ingest(source.format, skew_ms, Sketcher(key), accept_verdicts=source.accept_verdicts)
 
 
 def _sketch(events: list[RequestEvent], sketcher: TextSketcher) -> None:
@@ -159,13 +184,6 @@ def _sketch(events: list[RequestEvent], sketcher: TextSketcher) -> None:
             force_setattr(event, "prompt_chars", len(event.prompt))
         force_setattr(event, "prompt", None)
         force_setattr(event, "system_prompt", None)
-
-
-def _heartbeat(record: Record) -> Heartbeat | None:
-    for name, value in record.headers:
-        if name == HEARTBEAT_HEADER:
-            return Heartbeat(_heartbeat_time(value))
-    return None
 
 
 def _heartbeat_time(value: bytes | None) -> int:

@@ -7,6 +7,7 @@
 | pane closed | signals | `source:<n>` | every one |
 | directive | enforcement | `scope:subject` | by the key |
 | release | enforcement | `scope:subject` | by the key; null value |
+| verdict on an account | requests, as a control record | subject | the shard that raised it, else murmur2(subject) |
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from collections.abc import Callable, Iterator
 import msgspec
 from stillwatch_models.shard import Outputs
 from stillwatch_schemas.alerts import encode_alert
-from stillwatch_schemas.codec import encode_directive, encode_signal
+from stillwatch_schemas.codec import encode_directive, encode_signal, encode_verdict
 from stillwatch_schemas.directives import Directive, Release
 from stillwatch_schemas.findings import Finding
 from stillwatch_schemas.signals import Contribution, Signal
+from stillwatch_schemas.verdicts import VERDICT_HEADER, Verdict
 
 from stillwatch_streams.partitioning import partition_of
 from stillwatch_streams.publisher import Message
@@ -34,6 +36,7 @@ class Partitions(msgspec.Struct, frozen=True, kw_only=True):
     alerts: int
     signals: int
     enforcement: int
+    requests: int = 1
 
 
 class Router:
@@ -49,7 +52,8 @@ class Router:
         messages = [self._alert(finding) for finding in outputs.findings]
         for signal in outputs.signals:
             messages += self._signal(signal)
-        return messages + [self._directive(directive) for directive in outputs.directives]
+        messages += [self._directive(directive) for directive in outputs.directives]
+        return messages + [self._verdict(verdict) for verdict in outputs.verdicts]
 
     def counts(self, outputs: Outputs) -> Iterator[tuple[str, int]]:
         """How many of each kind, for the metrics."""
@@ -58,6 +62,7 @@ class Router:
         yield "signal", len(outputs.signals)
         yield "directive", len(outputs.directives) - releases
         yield "release", releases
+        yield "verdict", len(outputs.verdicts)
 
     def _alert(self, finding: Finding) -> Message:
         return Message(
@@ -74,6 +79,18 @@ class Router:
             return [Message(topic=topic, key=key, partition=partition_of(key, count), value=value)]
         key = f"source:{signal.source}".encode()
         return [Message(topic=topic, key=key, partition=partition, value=value) for partition in range(count)]
+
+    def _verdict(self, verdict: Verdict) -> Message:
+        """A control record where the judged shard reads: what analysts decide is part of the log."""
+        key, count = _key(verdict.subject), self._partitions.requests
+        known = verdict.shard is not None and verdict.shard < count
+        return Message(
+            topic=self._names.requests,
+            key=key,
+            partition=verdict.shard if known else partition_of(key, count),
+            value=encode_verdict(verdict),
+            headers=((VERDICT_HEADER, b"1"),),
+        )
 
     def _directive(self, order: Directive | Release) -> Message:
         key = _key(order.key)

@@ -19,11 +19,12 @@ from stillwatch_schemas.directives import Directive, Release
 from stillwatch_schemas.events import Heartbeat, RequestEvent
 from stillwatch_schemas.findings import Finding
 from stillwatch_schemas.signals import Contribution, Signal
+from stillwatch_schemas.verdicts import Verdict
 
 from stillwatch_streams.partitioning import Partitioner
 
 T = TypeVar("T")
-Item = RequestEvent | Heartbeat
+Item = RequestEvent | Heartbeat | Verdict
 
 
 class AccountShard(Shard[Item], Protocol):

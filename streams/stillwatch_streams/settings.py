@@ -55,6 +55,9 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Write a heartbeat to a request partition that was silent this long; 0 leaves that to the emitters."""
     start: Literal["earliest", "latest"] = "earliest"
     """Where a partition without checkpoint and committed offset begins."""
+    accept_verdicts: bool = True
+    """Obey the analysts' verdicts that the feedback agent writes into the request topic; off where others than gateways
+    and Stillwatch can write there."""
     on_lost_records: Literal["stop", "skip"] = "stop"
     """When retention deleted records before they were read: refuse to go on, or count them and go on."""
 
@@ -83,7 +86,7 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """/readyz fails when a partition with lag made no progress, or no checkpoint succeeded, for this long."""
     fetch_wait_ms: Count = 50
     """The longest a fetch waits at the broker for data."""
-    agents: tuple[Literal["account", "group", "policy"], ...] = ("account", "group", "policy")
+    agents: tuple[Literal["account", "group", "policy", "feedback"], ...] = ("account", "group", "policy", "feedback")
     """Which agents this worker runs."""
 
 

@@ -12,6 +12,7 @@ CHECKPOINTS = {
     "account": topics.ACCOUNT_CHECKPOINTS,
     "group": topics.GROUP_CHECKPOINTS,
     "policy": topics.POLICY_CHECKPOINTS,
+    "feedback": topics.FEEDBACK_CHECKPOINTS,
 }
 
 
@@ -25,10 +26,17 @@ class TopicNames:
         self.signals = self._prefix + topics.SIGNALS.name
         self.alerts = self._prefix + topics.ALERTS.name
         self.enforcement = self._prefix + topics.ENFORCEMENT.name
+        self.verdicts = self._prefix + topics.VERDICTS.name
 
     def source(self, agent: str) -> str:
         """The topic an agent reads."""
-        return {"account": self.requests, "group": self.signals, "policy": self.alerts}[agent]
+        topics_of = {
+            "account": self.requests,
+            "group": self.signals,
+            "policy": self.alerts,
+            "feedback": self.verdicts,
+        }
+        return topics_of[agent]
 
     def checkpoints(self, agent: str) -> str:
         """Where an agent's state is kept."""

@@ -110,6 +110,7 @@ class WorkerProcess:
             alerts=partitions[self.names.alerts],
             signals=partitions[self.names.signals],
             enforcement=partitions[self.names.enforcement],
+            requests=partitions[self.names.requests],
         )
         dlq = self.names.dlq(spec.topic)
         return Services(

@@ -67,6 +67,43 @@ def test_every_action_has_a_strength() -> None:
     assert strength(OBSERVE) < strength(THROTTLE) < strength(HARD_THROTTLE) < strength(SUSPEND)
 
 
+def test_a_confirmed_incident_may_suspend_for_a_human_has_spoken() -> None:
+    answer = directive(engine(), tier="critical", ruling="confirmed")
+    assert (answer.action, answer.params) == SUSPEND
+    assert "confirmed by an analyst" in answer.reason
+
+
+def test_a_rejected_incident_releases_its_directive() -> None:
+    policy = engine()
+    order = directive(policy)
+    (answer,) = told(policy, make_finding(activity="close", ruling="rejected", time_ms=T0 + 1), start=1)
+    assert isinstance(answer, Release)
+    assert answer.key == order.key
+
+
+def test_an_analysts_release_ends_what_any_incident_asked_for() -> None:
+    policy = engine()
+    order = directive(policy, uid="inc-other")
+    released = make_finding(activity="update", tier="low", ruling="released", time_ms=T0 + 1)
+    (answer,) = told(policy, released, start=1)
+    assert isinstance(answer, Release)
+    assert (answer.key, answer.reason) == (order.key, "incident inc-0001 released by an analyst")
+
+
+def test_a_repeated_release_does_not_end_what_was_ordered_since() -> None:
+    policy = engine()
+    directive(policy)
+    released = make_finding(activity="update", tier="low", ruling="released", time_ms=T0 + 1)
+    told(policy, released, start=1)
+    again = directive(policy, time_ms=T0 + 2, uid="inc-0002")
+    assert told(policy, released, start=3) == []
+    assert again.revision > 0
+
+
+def test_a_release_of_nothing_says_nothing() -> None:
+    assert told(engine(), make_finding(ruling="released")) == []
+
+
 def test_nothing_is_enforced_unless_configured() -> None:
     assert directive(PolicyEngine(EngineConfig(), 0)).mode == "shadow"
     assert directive(engine(mode="enforce")).mode == "enforce"

@@ -124,7 +124,7 @@ def test_the_asyncapi_document_has_every_public_topic_with_its_configuration() -
     assert channels["llm.requests.v1"]["bindings"]["kafka"]["topicConfiguration"]["retention.ms"] == 604_800_000
     assert DOCUMENT["operations"]["receiveLlmRequestsV1"]["action"] == "receive"
     assert DOCUMENT["operations"]["sendLlmEnforcementV1"]["action"] == "send"
-    assert "sendLlmRequestsV1" not in DOCUMENT["operations"]
+    assert "sendLlmVerdictsV1" not in DOCUMENT["operations"]
 
 
 def test_no_word_of_openapi_strays_into_the_schemas() -> None:

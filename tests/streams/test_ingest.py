@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from stillwatch_schemas.codec import encode_verdict
 from stillwatch_schemas.errors import ConfigError
 from stillwatch_schemas.events import HEARTBEAT_HEADER, Heartbeat, RequestEvent, Sketch
+from stillwatch_schemas.verdicts import VERDICT_HEADER
 from stillwatch_streams.ingest import DeadLetter, Ingest, ingest_for
 from stillwatch_streams.settings import SourceSettings
-from support.builders import T0, make_event, make_sketch
+from support.builders import T0, make_event, make_sketch, make_verdict
 from support.records import PlainRecord, make_records, record_of
 
 SKEW_MS = 600_000
@@ -160,3 +162,26 @@ def test_the_settings_decide_format_skew_and_key() -> None:
     assert sketch is not None
     assert public is not None
     assert sketch.text_hash != public.text_hash
+
+
+def verdict_record(value: bytes, timestamp: int = T0) -> PlainRecord:
+    return PlainRecord(value=value, timestamp=timestamp, headers=((VERDICT_HEADER, b"1"),))
+
+
+def test_a_verdict_header_makes_a_verdict_whenever_it_was_given() -> None:
+    verdict = make_verdict(at=T0 - 10 * SKEW_MS)
+    batch, dead = Ingest(allowed_skew_ms=SKEW_MS).decode([verdict_record(encode_verdict(verdict))])
+    assert batch.items == [verdict]
+    assert dead == []
+
+
+def test_a_verdict_that_is_none_is_a_dead_letter() -> None:
+    letter = only_dead_letter(Ingest(), verdict_record(b'{"label":"guilty"}'))
+    assert letter.code in {"invalid_value", "missing_field"}
+
+
+def test_verdicts_can_be_refused() -> None:
+    ingest = ingest_for(SourceSettings(accept_verdicts=False), has_broker_time=True)
+    letter = only_dead_letter(ingest, verdict_record(encode_verdict(make_verdict())))
+    assert (letter.code, letter.field) == ("refused_verdict", VERDICT_HEADER)
+    assert "source.accept_verdicts" in letter.message

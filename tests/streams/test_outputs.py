@@ -5,13 +5,14 @@ from __future__ import annotations
 import msgspec
 from stillwatch_models.shard import Outputs
 from stillwatch_schemas.alerts import decode_finding
-from stillwatch_schemas.codec import decode_directive, decode_signal
+from stillwatch_schemas.codec import decode_directive, decode_signal, decode_verdict
 from stillwatch_schemas.directives import Directive, Release
+from stillwatch_schemas.verdicts import VERDICT_HEADER
 from stillwatch_streams.outputs import Partitions, Router
 from stillwatch_streams.partitioning import partition_of
 from stillwatch_streams.settings import Settings
 from stillwatch_streams.topic_names import TopicNames
-from support.builders import make_contribution, make_directive, make_finding, make_pane_closed
+from support.builders import make_contribution, make_directive, make_finding, make_pane_closed, make_verdict
 
 NAMES = TopicNames(Settings())
 ROUTER = Router(NAMES, Partitions(alerts=8, signals=3, enforcement=5))
@@ -45,4 +46,15 @@ def test_directives_are_signed_and_releases_are_tombstones_on_the_same_partition
     assert decode_directive(first.value).signature == "signed"
     assert second.value is None
     assert (first.key, first.partition) == (second.key, second.partition)
-    assert dict(router.counts(outputs)) == {"alert": 0, "signal": 0, "directive": 1, "release": 1}
+    assert dict(router.counts(outputs)) == {"alert": 0, "signal": 0, "directive": 1, "release": 1, "verdict": 0}
+
+
+def test_a_verdict_becomes_a_control_record_where_the_judged_account_is_read() -> None:
+    router = Router(NAMES, Partitions(alerts=8, signals=3, enforcement=5, requests=7))
+    plain, told, wrong = make_verdict(subject="acct-9"), make_verdict(shard=2), make_verdict(subject="acct-9", shard=70)
+    messages = router.messages(Outputs(verdicts=[plain, told, wrong]))
+    home = partition_of(b"acct-9", 7)
+    assert [message.partition for message in messages] == [home, 2, home]
+    assert {message.topic for message in messages} == {NAMES.requests}
+    assert {message.headers for message in messages} == {((VERDICT_HEADER, b"1"),)}
+    assert [decode_verdict(message.value) for message in messages] == [plain, told, wrong]

@@ -14,14 +14,16 @@ from stillwatch_streams.kafka_options import client_options
 from stillwatch_streams.publisher import Publisher
 from stillwatch_streams.settings import Settings
 from stillwatch_streams.settings_file import load_settings
-from stillwatch_streams.topic_names import TopicNames
+from stillwatch_streams.topic_names import CHECKPOINTS, TopicNames
 from stillwatch_streams.topic_reader import partition_reader, read_to_end
 
 from stillwatch_agents.commands.options import AsJson, ConfigFile
 
 dlq = typer.Typer(no_args_is_help=True, help="List, show and redrive dead letters.")
 
-Agent = Annotated[str, typer.Option("--agent", help="Whose dead letters: account (requests), group or policy.")]
+Agent = Annotated[
+    str, typer.Option("--agent", help="Whose dead letters: account (requests), group, policy or feedback.")
+]
 Code = Annotated[str | None, typer.Option("--code", help="Only those with this reason, e.g. forged_time.")]
 SHOWN_BYTES = 2_000
 
@@ -105,8 +107,8 @@ async def _redrive(settings: Settings, agent: str, code: str | None, *, really: 
 async def _collect(settings: Settings, agent: str, code: str | None) -> list[tuple[Any, Origin]]:
     """Dead letters of an agent's source in DLQ order, a partition at a time."""
     names = TopicNames(settings)
-    if agent not in ("account", "group", "policy"):
-        raise ConfigError(f"--agent is {agent!r}; allowed are account, group, policy.")
+    if agent not in CHECKPOINTS:
+        raise ConfigError(f"--agent is {agent!r}; allowed are {', '.join(CHECKPOINTS)}.")
     topic = names.dlq(names.source(agent))
     found = []
     async for record in _records(settings, topic):
