@@ -16,6 +16,7 @@ ARGS ?=
 UV_VERSION := 0.13.9
 UV := .uv/bin/uv
 BIN := .venv/bin
+BENCH := .venv-bench/bin
 PROJECT_FILES := uv.lock pyproject.toml schemas/pyproject.toml serving/pyproject.toml
 
 # The machine's own certificate store, as a company's proxy needs it; and never a Python other than the machine's.
@@ -24,7 +25,7 @@ export UV_PYTHON_DOWNLOADS := never
 # An activated environment of something else must not become ours.
 unexport VIRTUAL_ENV PYTHONPATH
 
-.PHONY: help demo test check lint format types imports docs-check lock lock-check kafka kafka-run bench wheels venv clean
+.PHONY: help demo test check lint format types imports docs-check lock lock-check kafka kafka-run bench bench-env wheels venv clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -49,6 +50,7 @@ format: .venv/.installed  ## let ruff lay out the code and mend what it can
 
 types: .venv/.installed  ## mypy, strict
 	@$(BIN)/mypy
+	@$(BIN)/mypy bench
 
 imports: .venv/.installed  ## which package may import which
 	@$(BIN)/lint-imports --no-cache
@@ -63,8 +65,12 @@ kafka: .venv/.installed  ## fetch Apache Kafka's jars with Maven; says so when i
 kafka-run: kafka  ## run one Apache Kafka node until Ctrl-C       make kafka-run ARGS="--port 9092"
 	@PYTHONPATH=tests $(BIN)/python -m support.kafka_node $(ARGS)
 
-bench: .venv/.installed  ## the measurements behind the figures in docs/, one script after another
-	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+bench: .venv-bench/.installed kafka  ## race the peers, measure growth, redraw docs/performance.md   make bench ARGS=--quick
+	@$(BENCH)/python bench/peer_race.py $(ARGS)
+	@$(BENCH)/python bench/growth.py $(ARGS)
+	@$(BENCH)/python bench/render.py $(ARGS)
+
+bench-env: .venv-bench/.installed  ## install what the benchmarks need into .venv-bench
 
 wheels: $(UV)  ## build the three wheels into dist/
 	@$(UV) build --all-packages --wheel --out-dir dist --clear
@@ -77,11 +83,15 @@ lock-check: $(UV)  ## uv.lock agrees with the pyproject files
 	@$(UV) lock --check
 
 clean:  ## remove all that these commands made
-	rm -rf .venv .uv .kafka dist out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-bench .uv .kafka dist out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.installed: $(UV) $(PROJECT_FILES)
 	@$(UV) sync --frozen --python $(PYTHON)
+	@touch $@
+
+.venv-bench/.installed: $(UV) $(PROJECT_FILES)
+	@UV_PROJECT_ENVIRONMENT=.venv-bench $(UV) sync --frozen --no-dev --group bench --python $(PYTHON)
 	@touch $@
 
 $(UV): tools/bootstrap.sh

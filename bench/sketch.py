@@ -13,6 +13,7 @@ import hashlib
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 from stillwatch_schemas.sketch import Sketcher
 
@@ -66,10 +67,10 @@ def main() -> None:
     }
     for name, text in texts.items():
         label = f"{name}, {len(text):,} characters"
-        report(f"{label}, alone", rounds_of(lambda text=text: sketcher.sketch(text), 50, rounds), 1, yard)
+        report(f"{label}, alone", rounds_of(partial(sketcher.sketch, text), 50, rounds), 1, yard)
         batch = [(f"{number} {text}", "Answer briefly.") for number in range(BATCH)]
         if len(text) < BATCHED_CHARS:
-            times = rounds_of(lambda batch=batch: sketcher.sketch_many(batch), 1, rounds)
+            times = rounds_of(partial(sketcher.sketch_many, batch), 1, rounds)
             report("  in batches", times, BATCH, yard)
     mix = [(f"{number} {MIX[number % len(MIX)]}", "Answer briefly.") for number in range(BATCH)]
     report("mixed traffic, in batches", rounds_of(lambda: sketcher.sketch_many(mix), 1, rounds), BATCH, yard)

@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import msgspec
 import psutil
@@ -25,21 +25,29 @@ from stillwatch_streams.server_process import free_port
 from stillwatch_streams.settings_file import load_settings
 from stillwatch_streams.topic_names import TopicNames
 from support.kafka_io import unique
-from support.kafka_node import KafkaNode
+
+from live.traffic import HOUR_MS
 
 PATIENCE_SECONDS = 600.0
 POLL_SECONDS = 0.25
 BATCH_BYTES = 900_000
-HOUR_MS = 3_600_000
 
 Entry = tuple[bytes, bytes, int]
 """Key, value, record timestamp in ms."""
 
 
+class Broker(Protocol):
+    """What an installation needs of its broker."""
+
+    @property
+    def bootstrap(self) -> str:
+        """`host:port`."""
+
+
 class Installation:
     """Topics under a prefix of their own; every setting not named is the default."""
 
-    def __init__(self, node: KafkaNode, folder: Path, **settings: str) -> None:
+    def __init__(self, node: Broker, folder: Path, **settings: str) -> None:
         name = unique("bench")
         self.env = {
             "STILLWATCH_BROKER__BOOTSTRAP": node.bootstrap,
@@ -184,14 +192,11 @@ class Worker:
 
     async def metrics(self) -> dict[str, float]:
         """Samples by name and labels; nothing while nobody answers."""
-        body = await self.get("/metrics")
-        pairs = (line.rsplit(" ", 1) for line in body.splitlines() if line.startswith("stillwatch_"))
-        return {name.removeprefix("stillwatch_"): float(value) for name, value in pairs}
+        return await metrics_of(self._installation)
 
     async def get(self, path: str) -> str:
         """Body of one of the worker's pages; empty when it has none to give."""
-        url = f"http://127.0.0.1:{self._installation.settings.service.http_port}{path}"
-        return await asyncio.to_thread(_get, url)
+        return await page_of(self._installation, path)
 
 
 async def until_led(bootstrap: str, topic: str) -> None:
@@ -202,6 +207,19 @@ async def until_led(bootstrap: str, topic: str) -> None:
         await consumer.end_offsets([TopicPartition(topic, 0)])
     finally:
         await consumer.stop()
+
+
+async def page_of(installation: Installation, path: str) -> str:
+    """Body of a page of the installation's worker; empty when it has none to give."""
+    url = f"http://127.0.0.1:{installation.settings.service.http_port}{path}"
+    return await asyncio.to_thread(_get, url)
+
+
+async def metrics_of(installation: Installation) -> dict[str, float]:
+    """Samples of the installation's worker by name and labels; nothing while nobody answers."""
+    body = await page_of(installation, "/metrics")
+    pairs = (line.rsplit(" ", 1) for line in body.splitlines() if line.startswith("stillwatch_"))
+    return {name.removeprefix("stillwatch_"): float(value) for name, value in pairs}
 
 
 def total(metrics: Mapping[str, float], name: str, /, **labels: str) -> float:

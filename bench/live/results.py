@@ -34,12 +34,13 @@ def load() -> list[float]:
     return [round(value, 2) for value in os.getloadavg()]
 
 
-def write(name: str, before: Sequence[float], **figures: Any) -> None:
-    """Write one measurement and print it."""
-    FOLDER.mkdir(exist_ok=True)
+def write(name: str, before: Sequence[float], *, keep: bool = True, **figures: Any) -> None:
+    """Write one measurement and print it; without `keep` only print it."""
     document = {"machine": machine(), "load_before": list(before), "load_after": load(), **figures}
     text = msgspec.json.format(msgspec.json.encode(document), indent=2)
-    (FOLDER / f"{name}.json").write_bytes(text + b"\n")
+    if keep:
+        FOLDER.mkdir(exist_ok=True)
+        (FOLDER / f"{name}.json").write_bytes(text + b"\n")
     print(f"== {name}\n{text.decode()}", flush=True)
 
 

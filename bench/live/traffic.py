@@ -12,6 +12,7 @@ from stillwatch_schemas.sketch import Sketcher
 from stillwatch_streams.simulator import generate, load_scenario
 
 START_MS = 1_767_225_600_000
+HOUR_MS = 3_600_000
 IMPERSONAL, PERSONAL = 1, 6
 """`Sketch.style` of a task handed over, and of somebody who says I and please."""
 BATCH = 256

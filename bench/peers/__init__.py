@@ -1,0 +1,1 @@
+"""The same work in several stream processors, raced by `peer_race.py`. `work` says what the work is."""
