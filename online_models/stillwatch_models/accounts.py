@@ -79,6 +79,8 @@ ROW = np.dtype(
         ("payment", "u4"),
         ("client", "u4"),
         ("net", "u4"),
+        ("system_template", "u4"),
+        ("profiled", "i4"),  # latest epoch in which the account's profile was sent
         ("taught_pane", "i8"),  # last pane in which the account taught the learners
         ("incident_pane", "i8"),  # pane that opened the incident; 0 when there is none
         ("said_pane", "i8"),  # pane of the incident's latest message

@@ -25,6 +25,8 @@ LEAST_ANSWER = 5
 OPENS_FORMALLY, FIRST_PERSON, GREETS = 1, 2, 4
 """Bits of `Sketch.style`."""
 
+LOWER_32 = 0xFFFF_FFFF
+
 EVENT = np.dtype(
     [
         # where it belongs
@@ -38,7 +40,6 @@ EVENT = np.dtype(
         # what was asked
         ("text_hash", "i8"),
         ("template", "i8"),
-        ("system_template", "i8"),
         ("opening", "i8"),
         ("lead", "i8"),
         ("tail", "i8"),
@@ -49,6 +50,7 @@ EVENT = np.dtype(
         ("payment", "u4"),
         ("client", "u4"),
         ("net", "u4"),
+        ("system_template", "u4"),
         ("chars", "i4"),
         ("input_tokens", "i4"),
         ("output_tokens", "i4"),
@@ -122,7 +124,7 @@ def _content(out: Events, sketches: Sequence[Sketch]) -> None:
     out["has_text"] = [s is not NO_SKETCH for s in sketches]
     out["text_hash"] = [s.text_hash for s in sketches]
     out["template"] = [s.template for s in sketches]
-    out["system_template"] = [s.system_template for s in sketches]
+    out["system_template"] = [s.system_template & LOWER_32 for s in sketches]
     out["system"] = out["system_template"] != 0
     out["opening"] = [s.opening for s in sketches]
     out["lead"] = [s.lead for s in sketches]

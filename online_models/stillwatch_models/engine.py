@@ -20,7 +20,7 @@ import numpy as np
 from stillwatch_schemas.errors import StateError
 from stillwatch_schemas.events import Heartbeat, RequestEvent
 from stillwatch_schemas.findings import Evidence, Finding, Ruling
-from stillwatch_schemas.signals import PaneClosed
+from stillwatch_schemas.signals import EpochClosed, PaneClosed
 from stillwatch_schemas.verdicts import Verdict
 
 from stillwatch_models import columns
@@ -36,6 +36,7 @@ from stillwatch_models.feedback import statement
 from stillwatch_models.fold import Cells, Horizons, fold, in_order
 from stillwatch_models.incidents import DISTILLATION, TIERS, Header, finding, tier_position
 from stillwatch_models.panes import UNSEEN, Int64s, PaneClock
+from stillwatch_models.profiles import profiles, reference, samples
 from stillwatch_models.rulings import Docket, Heard, Judge
 from stillwatch_models.scoring import TRANSITIONS, Scored, Scorer
 from stillwatch_models.shard import Batch, Checkpoint, Outputs
@@ -62,6 +63,7 @@ class Clock(msgspec.Struct):
     max_ts: int
     closed_before: int
     epoch: int
+    ended_epoch: int
     known_accounts: int
     rates: Rates
     texts_written: int
@@ -89,7 +91,7 @@ class AccountEngine:
             block=max(1, round(config.evidence_block_seconds / config.pane_seconds)),
         )
         self._epoch_panes = max(1, round(config.reference_seconds / config.pane_seconds))
-        self._epoch = UNSEEN
+        self._epoch = self._ended_epoch = UNSEEN
         self._known_accounts = 0
         """When the epoch began: the same for every message of the epoch."""
         self._open: list[Events] = []
@@ -144,6 +146,8 @@ class AccountEngine:
         before = self.clock.closed_before
         if self.clock.close_all() > before:
             self._close(out)
+        if self._epoch not in {UNSEEN, self._ended_epoch}:
+            self._say_epoch_is_over(out)
         return out
 
     def expire(self, now_ms: int) -> Outputs:  # noqa: ARG002 - part of the shard protocol; accounts age by event time
@@ -183,10 +187,12 @@ class AccountEngine:
         for start, end in self._segments(closed):
             self._rule(int(closed["pane"][start]), out)
             self._closing = closed[start:]
+            self._end_epoch(int(closed["pane"][start]), out)
             self._begin_epoch(int(closed["pane"][start]) // self._epoch_panes)
             self._closing = closed[end:]
             self._close_segment(closed[start:end], ids, out)
         self._rule(closed_before, out)
+        self._end_epoch(closed_before, out)
         last = closed_before - 1
         out.signals.append(PaneClosed(source=self.partition, pane=last, pane_end_ms=(last + 1) * self.pane_ms))
         self._ceiling.settle(self.table, closed_before)
@@ -228,6 +234,18 @@ class AccountEngine:
         scored = self.scorer.score(self.table, cells)
         for cell in np.flatnonzero(scored.transition).tolist():
             out.findings.append(self._finding(cells, scored, cell, ids))
+        out.profiles.extend(samples(self.table, cells, source=self.partition, pane_ms=self.pane_ms))
+        out.profiles.extend(
+            profiles(
+                self.table,
+                cells,
+                scored.nats,
+                epoch=self._epoch,
+                source=self.partition,
+                pane_ms=self.pane_ms,
+                ids=ids,
+            )
+        )
         self.counters["events"] += len(events)
         self.counters["late"] += int(events["late"].sum())
         self.counters["panes"] += len(np.unique(cells.pane))
@@ -237,9 +255,30 @@ class AccountEngine:
         """Let the verdicts of the panes before `pane` take effect."""
         while self._due and self._due[0].pane < pane:
             heard = self._due.popleft()
+            self._end_epoch(heard.pane, out)
             found = self._judge.rule(heard)
             if found is not None:
                 out.findings.append(found)
+
+    def _end_epoch(self, pane: int, out: Outputs) -> None:
+        """Say that an epoch is over, once every pane before `pane` is folded and that was its last."""
+        if self._epoch in {UNSEEN, self._ended_epoch} or pane < (self._epoch + 1) * self._epoch_panes:
+            return
+        self._say_epoch_is_over(out)
+
+    def _say_epoch_is_over(self, out: Outputs) -> None:
+        self._ended_epoch = self._epoch
+        accounts, content = reference(self.table.rows[self.table.used()])
+        out.profiles.append(
+            EpochClosed(
+                source=self.partition,
+                epoch=self._epoch,
+                epoch_end_ms=(self._epoch + 1) * self._epoch_panes * self.pane_ms,
+                known_accounts=self.table.live,
+                accounts=accounts,
+                content=tuple(content.tolist()),
+            )
+        )
 
     def _begin_epoch(self, epoch: int) -> None:
         """Freeze a new population where a new epoch begins."""
@@ -358,6 +397,7 @@ class AccountEngine:
         self.scorer.calibration.load(rows)
         self.scorer.feedback.load(rows)
         self._ceiling.load(rows[CEILING_ROW])
+        self._ended_epoch = clock.ended_epoch
         self._known_accounts, self.scorer.rates = clock.known_accounts, clock.rates
         for key, row in rows.items():
             if key.startswith(ACCOUNT_ROW):
@@ -381,6 +421,7 @@ class AccountEngine:
             max_ts=max_ts,
             closed_before=self.clock.closed_before,
             epoch=self._epoch,
+            ended_epoch=self._ended_epoch,
             known_accounts=self._known_accounts,
             rates=self.scorer.rates,
             texts_written=self.texts.written,

@@ -163,7 +163,7 @@ def _fold_round(table: AccountTable, texts: TextMemory, cells: Cells, chosen: In
     rows["last_ts"] = np.maximum(rows["last_ts"], np.maximum.reduceat(events["ts"], local))
     asn = np.maximum.reduceat(events["asn"], local)  # of several in a pane the greatest, as `contributions` has it
     rows["asn"] = np.where(asn != 0, asn, rows["asn"])
-    for name in ("org", "payment", "client", "net"):
+    for name in ("org", "payment", "client", "net", "system_template"):
         latest = np.maximum.reduceat(events[name], local)
         rows[name] = np.where(latest != 0, latest, rows[name])
     table.rows[slots] = rows

@@ -11,7 +11,7 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 from stillwatch_schemas.directives import Directive, Release
 from stillwatch_schemas.findings import Finding
-from stillwatch_schemas.signals import Signal
+from stillwatch_schemas.signals import ProfileSignal, Signal
 from stillwatch_schemas.verdicts import Verdict
 
 T = TypeVar("T")
@@ -32,6 +32,7 @@ class Outputs(msgspec.Struct, kw_only=True):
 
     findings: list[Finding] = []
     signals: list[Signal] = []
+    profiles: list[ProfileSignal] = []
     directives: list[Directive | Release] = []
     verdicts: list[Verdict] = []
     """To be written into the log that the judged shard reads."""
