@@ -6,12 +6,12 @@ import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from stillwatch_streams.replay.reading import Progress as Watch
-from stillwatch_streams.replay.summary import Summary
 
 
 @contextmanager
@@ -51,10 +51,24 @@ def progress_bar(title: str) -> Iterator[Watch]:
         yield watch
 
 
-def exit_unless_whole(summary: Summary) -> None:
+class Outcome(Protocol):
+    """How a run over an input ended."""
+
+    @property
+    def error(self) -> str | None:
+        """Why reading broke off."""
+        ...
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether somebody stopped it."""
+        ...
+
+
+def exit_unless_whole(outcome: Outcome) -> None:
     """Exit with 2 where the input broke off, saying why, and with 1 where somebody stopped the run."""
-    if summary.error:
-        typer.echo(f"stillwatch: {summary.error}", err=True)
+    if outcome.error:
+        typer.echo(f"stillwatch: {outcome.error}", err=True)
         raise typer.Exit(2)
-    if summary.interrupted:
+    if outcome.interrupted:
         raise typer.Exit(1)

@@ -28,6 +28,8 @@ class Note(msgspec.Struct, frozen=True):
     subject_kind: str
     subject: str
     reasons: tuple[str, ...]
+    campaign_id: str = ""
+    """As in campaigns.csv, where the alert is about a campaign."""
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -53,6 +55,8 @@ class Results:
     def finding(self, finding: Finding) -> None:
         """One alert message; members of a campaign are remembered with the time of their first report."""
         _write(self._alerts, encode_alert(finding))
+        # A surge names who arrived in a network, most of them innocent: that is no claim that they belong together.
+        campaign = (finding.campaign_uid or finding.uid) if finding.subject_kind == "campaign" else ""
         reasons = tuple(evidence.statement for evidence in finding.evidence)
         self.notes.append(
             Note(
@@ -63,11 +67,10 @@ class Results:
                 subject_kind=finding.subject_kind,
                 subject=finding.subject,
                 reasons=reasons,
+                campaign_id=campaign,
             )
         )
-        # A surge names who arrived in a network, most of them innocent: that is no claim that they belong together.
-        if finding.subject_kind == "campaign" and finding.activity != "close":
-            campaign = finding.campaign_uid or finding.uid
+        if campaign and finding.activity != "close":
             for account in finding.members:
                 self._members.setdefault((campaign, account), finding.time_ms)
 

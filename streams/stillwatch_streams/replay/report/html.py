@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from importlib.resources import files
+
+
+def style() -> str:
+    """The style sheet that goes into a page."""
+    return files(__package__).joinpath("style.css").read_text(encoding="utf-8")
 
 
 def page(title: str, style: str, body: str) -> str:
@@ -27,13 +33,13 @@ def warning(text: str) -> str:
     return f"<div class='warning'>{escape(text)}</div>"
 
 
-def cards(figures: Iterable[tuple[str, str, str]]) -> str:
-    """Key figures: headline, figure, remark."""
+def cards(figures: Iterable[tuple[str, str, str]], *, changes: bool = False) -> str:
+    """Key figures: headline, figure, remark. Changes are longer figures, and are set smaller."""
     made = (
         f"<div class='card'><small>{escape(head)}</small><b>{escape(figure)}</b><small>{escape(remark)}</small></div>"
         for head, figure, remark in figures
     )
-    return f"<div class='cards'>{''.join(made)}</div>"
+    return f"<div class='cards{' changes' if changes else ''}'>{''.join(made)}</div>"
 
 
 def section(title: str, content: str, *, wide: bool = True) -> str:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from importlib.resources import files
 
 from stillwatch_streams.replay.evaluation import Evaluation
 from stillwatch_streams.replay.report import charts
-from stillwatch_streams.replay.report.html import cards, cell, chart, page, section, table, warning
+from stillwatch_streams.replay.report.html import cards, cell, chart, page, section, style, table, warning
 from stillwatch_streams.replay.report.story import Story
 from stillwatch_streams.replay.report.words import interval, mean, per_cent, share, span, time_of
 from stillwatch_streams.replay.statistics import Share
@@ -27,8 +26,7 @@ def report_html(story: Story) -> bytes:
         _top_accounts(story),
         _settings(story),
     ]
-    style = files(__package__).joinpath("style.css").read_text(encoding="utf-8")
-    return page("Stillwatch replay", style, "\n".join(body)).encode("utf-8", "replace")
+    return page("Stillwatch replay", style(), "\n".join(body)).encode("utf-8", "replace")
 
 
 def _warnings(story: Story) -> Iterator[str]:
