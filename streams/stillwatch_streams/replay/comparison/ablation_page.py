@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from stillwatch_streams.replay.comparison.ablation_result import Ablation, Variant
 from stillwatch_streams.replay.comparison.figures import Paired
 from stillwatch_streams.replay.report.drawing import DISTILL, GRID, INK, MUTED, WIDE, WIDTH, drawn
 from stillwatch_streams.replay.report.html import cell, chart, page, section, style, table, warning
-from stillwatch_streams.replay.report.words import mean, per_cent, share, time_of
+from stillwatch_streams.replay.report.words import per_cent, stacked, time_of
 
 SURE = 0.05
 COLD = "#0f8a7e"
@@ -95,13 +94,7 @@ def _heat(found: Ablation) -> str:
         for name, own in one.recall_by_campaign.items():
             lost = whole[name].rate - own.rate
             text = f"{100 * lost:.0f}" if round(100 * lost) else ""
-            rows.append({"variant": _name(one), "campaign": name, "lost": lost, "text": text})
-    colour: dict[str, Any] = {
-        "field": "lost",
-        "type": "quantitative",
-        "scale": {"domain": [-1, 0, 1], "range": [COLD, "#ffffff", DISTILL], "type": "linear"},
-        "legend": None,
-    }
+            rows.append({"variant": _name(one), "campaign": name, "colour": _tint(lost), "text": text})
     names = {"type": "nominal", "sort": None, "title": None}
     where = {
         "x": {"field": "campaign", **names, "axis": {"labelAngle": 0, "labelLimit": 90}},
@@ -113,7 +106,10 @@ def _heat(found: Ablation) -> str:
             "width": WIDE - 180,
             "data": {"values": rows},
             "layer": [
-                {"mark": {"type": "rect", "stroke": GRID}, "encoding": {**where, "color": colour}},
+                {
+                    "mark": {"type": "rect", "stroke": GRID},
+                    "encoding": {**where, "color": {"field": "colour", "type": "nominal", "scale": None}},
+                },
                 {
                     "mark": {"type": "text", "fontSize": 10, "color": INK},
                     "encoding": {**where, "text": {"field": "text"}},
@@ -121,6 +117,17 @@ def _heat(found: Ablation) -> str:
             ],
         }
     )
+
+
+def _tint(lost: float) -> str:
+    """White for no change, deeper the more is lost; the other colour for what is gained."""
+    paper, ink = (255, 255, 255), _rgb(DISTILL if lost > 0 else COLD)
+    mixed = (round(white + (full - white) * min(1.0, abs(lost))) for white, full in zip(paper, ink, strict=True))
+    return f"rgb({', '.join(map(str, mixed))})"
+
+
+def _rgb(colour: str) -> tuple[int, ...]:
+    return tuple(bytes.fromhex(colour.removeprefix("#")))
 
 
 def _table(found: Ablation) -> str:
@@ -131,24 +138,20 @@ def _table(found: Ablation) -> str:
         f"#campaigns' average at {float(rates[-1]):.1%}",
         "#campaigns found",
         "#benign alerted",
-        "#leaked, median",
-        "#worst",
-        "#incidents",
+        "#leaked, median / worst",
     )
     rows = (
         (
             cell(_name(one)),
-            *(share(one.recall[rate]) for rate in rates),
-            mean(one.macro[rates[-1]]),
+            *(stacked(one.recall[rate]) for rate in rates),
+            stacked(one.macro[rates[-1]]),
             f"{one.campaigns_found.hits} of {one.campaigns_found.total}",
-            share(one.benign_alerted),
-            _rate(one.leaked_share_median),
-            _rate(one.leaked_share_worst),
-            f"{one.incidents:,}",
+            stacked(one.benign_alerted),
+            f"{_rate(one.leaked_share_median)} / {_rate(one.leaked_share_worst)}",
         )
         for one in (found.whole, *found.without)
     )
-    return table(header, rows)
+    return "<p class='muted'>In small print the 95 % intervals.</p>" + table(header, rows)
 
 
 def _rate(rate: float | None) -> str:
@@ -172,5 +175,7 @@ def _changes(found: Ablation) -> str:
 
 
 def _change(pair: Paired) -> str:
+    if not pair.gained and not pair.lost:
+        return "<span class='muted'>none</span>"
     change = f"+{pair.gained} &minus;{pair.lost}"
     return f"{f'<b>{change}</b>' if pair.p_value < SURE else change} <span class='muted'>p {pair.p_value:.2g}</span>"

@@ -8,8 +8,7 @@ from stillwatch_streams.replay.evaluation import Evaluation
 from stillwatch_streams.replay.report import charts
 from stillwatch_streams.replay.report.html import cards, cell, chart, page, section, style, table, warning
 from stillwatch_streams.replay.report.story import Story
-from stillwatch_streams.replay.report.words import interval, mean, per_cent, share, span, time_of
-from stillwatch_streams.replay.statistics import Share
+from stillwatch_streams.replay.report.words import interval, mean, per_cent, share, span, stacked, time_of
 
 TOP_ACCOUNTS = 25
 
@@ -127,15 +126,11 @@ def _campaigns(found: Evaluation) -> str:
             cell(time_of(one.first_alert_ts)),
             f"{one.leaked:,} of {one.exchanges:,} ({per_cent(one.leaked_share)})",
             f"{one.uncontained:,} ({per_cent(one.uncontained_share)})",
-            *(_with_interval(by_campaign[one.campaign_id]) for by_campaign in recalls.values()),
+            *(stacked(by_campaign[one.campaign_id]) for by_campaign in recalls.values()),
         )
         for one in found.campaigns
     )
     return table((*header, *(f"#recall at {rate:.1%}" for rate in recalls)), rows)
-
-
-def _with_interval(one: Share) -> str:
-    return f"{per_cent(one.rate)}<br><small class='muted'>{interval(one)}</small>"
 
 
 def _families(found: Evaluation) -> str:

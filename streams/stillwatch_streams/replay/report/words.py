@@ -26,6 +26,13 @@ def mean(one: Mean) -> str:
     return f"{per_cent(one.rate)} ({interval(one)})"
 
 
+def stacked(one: Share | Mean) -> str:
+    """A rate with its 95 % interval below it, as HTML for a narrow column."""
+    counted = f"{one.hits:,} of {one.total:,}; " if isinstance(one, Share) else ""
+    ends = f"{per_cent(one.low)} to {per_cent(one.high)}"
+    return f"{per_cent(one.rate)}<br><small class='muted'>{counted}{ends}</small>"
+
+
 def interval(one: Share | Mean) -> str:
     """The 95 % interval."""
     return f"95 %: {per_cent(one.low)} to {per_cent(one.high)}"
