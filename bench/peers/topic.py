@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaProducer
+from stillwatch_schemas.topics import DLQ_SUFFIX
 from support.kafka_io import create_topics, unique
 
 from peers.traffic import Entry, entries
@@ -55,6 +56,7 @@ class Topics:
     async def write(self, bootstrap: str) -> None:
         """Create and fill both topics."""
         await create_topics(bootstrap, [self.text, self.sketch], config=FOR_EVER)
+        await create_topics(bootstrap, [f"{self.text}{DLQ_SUFFIX}", f"{self.sketch}{DLQ_SUFFIX}"])
         await fill(bootstrap, self.text, self._waiting.text)
         await fill(bootstrap, self.sketch, self._waiting.sketch)
 
