@@ -32,7 +32,7 @@ OF_ANOTHER_KIND = [
     if name in {"volume", "machine_rhythm", "elicitation", "parameter_habits", "release_pivot"}
 ]
 """Columns of detectors that read nothing of what the harvest test reads."""
-STRONG_P = 0.001
+STRONG_P = 0.005
 """p-value at which a detector is a strong signal."""
 TRANSITIONS: tuple[Activity | None, ...] = (None, "create", "update", "close")
 SUPPORTING = 2

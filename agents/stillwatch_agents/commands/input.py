@@ -12,6 +12,7 @@ from stillwatch_streams.ingest import ingest_for
 from stillwatch_streams.kafka_options import client_options
 from stillwatch_streams.replay.labels import read_attack_events, read_labels
 from stillwatch_streams.replay.reading import Input
+from stillwatch_streams.replay.verdicts import read_verdicts
 from stillwatch_streams.settings import Settings
 from stillwatch_streams.sources import KafkaSource, TimeRange, open_source
 
@@ -31,6 +32,7 @@ def read_input(
     labels: Path | None,
     event_labels: Path | None,
     partitions: int | None,
+    verdicts: Path | None = None,
 ) -> Input:
     """Open the sources and read the labels; ConfigError or SourceError names what is wrong."""
     if event_labels and not labels:
@@ -43,6 +45,7 @@ def read_input(
         ingest=ingest_for(settings.source, has_broker_time=isinstance(opened[0], KafkaSource)),
         partitions=partitions or settings.source.partitions,
         between=between,
+        verdicts=read_verdicts(verdicts) if verdicts else (),
         labels=read_labels(labels) if labels else None,
         attack_events=read_attack_events(event_labels) if event_labels else None,
     )

@@ -22,6 +22,10 @@ EventLabels = Annotated[
     Path | None,
     typer.Option(help="Which events are attack exchanges: event_id,is_attack,campaign_id (.csv or .csv.gz)."),
 ]
+Verdicts = Annotated[
+    Path | None,
+    typer.Option(help="What analysts decided meanwhile, one verdict a line (.jsonl); a topic carries its own."),
+]
 From = Annotated[str, typer.Option("--from", help="First event time: ISO 8601 or epoch ms.")]
 To = Annotated[str, typer.Option("--to", help="Event time to stop before.")]
 Format = Annotated[

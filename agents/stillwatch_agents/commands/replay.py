@@ -19,7 +19,17 @@ from stillwatch_streams.sources.times import parse_range
 
 from stillwatch_agents.commands.input import read_input, with_format
 from stillwatch_agents.commands.long_run import calm_collector, exit_unless_whole, progress_bar
-from stillwatch_agents.commands.options import AsJson, ConfigFile, EventLabels, Format, From, Labels, Partitions, To
+from stillwatch_agents.commands.options import (
+    AsJson,
+    ConfigFile,
+    EventLabels,
+    Format,
+    From,
+    Labels,
+    Partitions,
+    To,
+    Verdicts,
+)
 
 
 def replay(
@@ -32,6 +42,7 @@ def replay(
     config: ConfigFile = None,
     labels: Labels = None,
     event_labels: EventLabels = None,
+    verdicts: Verdicts = None,
     start: From = "",
     end: To = "",
     form: Format = None,
@@ -50,7 +61,15 @@ def replay(
     """
     settings = with_format(load_settings(config), form)
     between = parse_range(start or None, end or None)
-    given = read_input(settings, sources, between, labels=labels, event_labels=event_labels, partitions=partitions)
+    given = read_input(
+        settings,
+        sources,
+        between,
+        labels=labels,
+        event_labels=event_labels,
+        partitions=partitions,
+        verdicts=verdicts,
+    )
     job = Job(**msgspec.structs.asdict(given), config=settings.engine, out=out)
     with (
         calm_collector(),

@@ -6,11 +6,15 @@ topic keeps its own partitions.
 
 A partition without events would hold up the groups, which wait for every partition. Live, emitters send heartbeats;
 here the reader does: a minute behind the file's time, so that lines a little out of order don't become late by it.
+
+Analysts' verdicts, which a topic carries as control records, come from a file of their own and are dealt out before
+the first event that is not earlier.
 """
 
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
@@ -18,6 +22,8 @@ import msgspec
 from stillwatch_models.shard import Batch
 from stillwatch_schemas.errors import ConfigError, SourceError
 from stillwatch_schemas.events import Heartbeat, RequestEvent
+from stillwatch_schemas.limits import MAX_TS_MS
+from stillwatch_schemas.verdicts import Verdict
 
 from stillwatch_streams.ingest import DeadLetter, Ingest, Item
 from stillwatch_streams.partitioning import Partitioner
@@ -49,10 +55,16 @@ class Reader:
         between: TimeRange,
         on_dead: Callable[[Source, Chunk, DeadLetter], None],
         on_events: Callable[[Sequence[RequestEvent]], None],
+        verdicts: Sequence[Verdict] = (),
     ) -> None:
         topics = [source for source in sources if isinstance(source, KafkaSource)]
         if topics and len(sources) > 1:
             raise ConfigError(f"{topics[0].name} has partitions of its own and is read alone: give one topic, or files")
+        if topics and verdicts:
+            raise ConfigError(
+                f"{topics[0].name} carries its own verdicts: give a file of verdicts with files of events"
+            )
+        self._verdicts = [verdict for verdict in verdicts if verdict.at in between]
         self._sources = sources
         self._topic = topics[0] if topics else None
         self._ingest = ingest
@@ -78,11 +90,12 @@ class Reader:
         return self._file_steps(partitions)
 
     def _file_steps(self, partitions: int) -> Iterator[Step]:
-        dealer = Dealer(partitions)
+        dealer = Dealer(partitions, self._verdicts)
         events = self._events_of(0) if len(self._sources) == 1 else self._merged()
         for some in events:
             self._on_events(some)
             yield Step(dealer.deal(some), len(some), dealer.last_ts)
+        yield Step(dealer.rest(), 0, dealer.last_ts)
 
     def _topic_steps(self, topic: KafkaSource, partitions: int) -> Iterator[Step]:
         beats = Laggards(partitions)
@@ -155,13 +168,14 @@ def _within(batch: Batch[Item], between: TimeRange) -> Batch[Item]:
 
 
 class Dealer:
-    """Deals a file's events out to partitions; an event's offset is its place in the whole input."""
+    """Deals a file's events and verdicts out to partitions; an event's offset is its place in the whole input."""
 
-    def __init__(self, partitions: int) -> None:
+    def __init__(self, partitions: int, verdicts: Sequence[Verdict] = ()) -> None:
         self.last_ts = 0
         self._partitioner = Partitioner(partitions)
         self._place = 0
         self._next_beat = 0
+        self._verdicts = deque(sorted(verdicts, key=lambda verdict: (verdict.at, verdict.verdict_id)))
 
     def deal(self, events: Sequence[RequestEvent]) -> list[tuple[int, Batch[Item]]]:
         """A batch for each partition that has something."""
@@ -169,8 +183,12 @@ class Dealer:
         offsets: list[list[int]] = [[] for _ in items]
         home_of = self._partitioner.of
         place = self._place
+        next_verdict = self._verdicts[0].at if self._verdicts else MAX_TS_MS + 1
         for event in events:
             home = home_of(event.account_id)
+            if event.ts >= next_verdict:
+                place += self._judge(event.ts, place, items, offsets)
+                next_verdict = self._verdicts[0].at if self._verdicts else MAX_TS_MS + 1
             if event.ts >= self._next_beat:
                 self._beat(event.ts, home, place, items, offsets)
             items[home].append(event)
@@ -179,6 +197,24 @@ class Dealer:
         self._place = place
         self.last_ts = max(self.last_ts, max((event.ts for event in events), default=0))
         return [(home, Batch(items[home], offsets[home], place)) for home in range(len(items)) if items[home]]
+
+    def rest(self) -> list[tuple[int, Batch[Item]]]:
+        """The verdicts that are later than every event."""
+        items: list[list[Item]] = [[] for _ in range(self._partitioner.partitions)]
+        offsets: list[list[int]] = [[] for _ in items]
+        self._place += self._judge(MAX_TS_MS, self._place, items, offsets)
+        return [(home, Batch(items[home], offsets[home], self._place)) for home in range(len(items)) if items[home]]
+
+    def _judge(self, ts: int, place: int, items: list[list[Item]], offsets: list[list[int]]) -> int:
+        """Give the verdicts up to this time to the partitions of their subjects; returns how many."""
+        count = 0
+        while self._verdicts and self._verdicts[0].at <= ts:
+            verdict = self._verdicts.popleft()
+            home = self._partitioner.of(verdict.subject)
+            items[home].append(verdict)
+            offsets[home].append(place + count)
+            count += 1
+        return count
 
     def _beat(self, ts: int, home: int, place: int, items: list[list[Item]], offsets: list[list[int]]) -> None:
         """Tell every other partition, at the place of this event, how far time has come."""

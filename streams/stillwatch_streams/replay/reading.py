@@ -10,6 +10,7 @@ from typing import Protocol, Self
 import msgspec
 from stillwatch_models.shard import Batch
 from stillwatch_schemas.errors import SourceError
+from stillwatch_schemas.verdicts import Verdict
 
 from stillwatch_streams.ingest import DeadLetter, Ingest, Item
 from stillwatch_streams.replay.labels import Label
@@ -30,6 +31,8 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
     partitions: int
     """Shards for files; a topic brings its own number."""
     between: TimeRange = TimeRange()
+    verdicts: Sequence[Verdict] = ()
+    """What analysts decided while these events came in; a topic carries its own."""
     labels: dict[str, Label] | None = None
     attack_events: dict[str, str] | None = None
     """Campaign by event id; without it every event of a distilling account counts as an attack exchange."""
@@ -86,7 +89,12 @@ class Reading:
         """The whole pass, the listeners' time included."""
         self._listeners: Sequence[Listener] = ()
         self._reader = Reader(
-            given.sources, given.ingest, between=given.between, on_dead=self._dead, on_events=self.watcher.see
+            given.sources,
+            given.ingest,
+            between=given.between,
+            on_dead=self._dead,
+            on_events=self.watcher.see,
+            verdicts=given.verdicts,
         )
         self.partitions = _partitions(given)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,12 @@ import pytest
 from stillwatch_models.shard import Batch
 from stillwatch_schemas.errors import ConfigError, SourceError
 from stillwatch_schemas.events import Heartbeat, RequestEvent
+from stillwatch_schemas.verdicts import Verdict
 from stillwatch_streams.ingest import Ingest, Item
 from stillwatch_streams.partitioning import partition_of
 from stillwatch_streams.replay.reader import BEAT_MS, Dealer, Laggards, Reader
 from stillwatch_streams.sources import KafkaSource, Source, TimeRange, open_source
-from support.builders import T0, make_event
+from support.builders import T0, make_event, make_verdict
 
 PARTITIONS = 3
 
@@ -25,7 +26,12 @@ def write(path: Path, events: list[RequestEvent]) -> Source:
     return open_source(str(path), TimeRange())
 
 
-def reader_of(*sources: Source, between: TimeRange | None = None, **callbacks: Callable[..., Any]) -> Reader:
+def reader_of(
+    *sources: Source,
+    between: TimeRange | None = None,
+    verdicts: Sequence[Verdict] = (),
+    **callbacks: Callable[..., Any],
+) -> Reader:
     nothing: Callable[..., None] = lambda *_: None  # noqa: E731 - the shortest way to listen to nothing
     return Reader(
         sources,
@@ -33,6 +39,7 @@ def reader_of(*sources: Source, between: TimeRange | None = None, **callbacks: C
         between=between or TimeRange(),
         on_dead=callbacks.get("on_dead", nothing),
         on_events=callbacks.get("on_events", nothing),
+        verdicts=verdicts,
     )
 
 
@@ -146,3 +153,49 @@ def test_an_ended_partition_is_carried_along_by_the_slowest_that_goes_on() -> No
     assert laggards.after(2, Batch([make_event(ts=T0 + 301_000)], [1], 2), (0,)) == []
     told = laggards.after(2, Batch([make_event(ts=T0 + 400_000)], [2], 3), (0,))
     assert told == [beat(0, T0 + 400_000 - BEAT_MS, 6)]
+
+
+def test_verdicts_come_before_the_first_event_that_is_not_earlier_whatever_the_chunks() -> None:
+    early, late = make_verdict(verdict_id="a", at=T0 + 2_000), make_verdict(verdict_id="b", at=T0 + 2_000)
+    after = make_verdict(verdict_id="c", at=T0 + 60_000)
+    for sizes in ([6], [2, 4], [1] * 6):
+        dealer = Dealer(1, [after, late, early])
+        events, order, offsets = events_at(0, 1, 2, 3, 4, 5), [], []
+        for size in sizes:
+            some, events = events[:size], events[size:]
+            for _, batch in dealer.deal(some):
+                order += [item.verdict_id if isinstance(item, Verdict) else item.ts - T0 for item in batch.items]
+                offsets += batch.offsets
+        ((_, rest),) = dealer.rest()
+        assert order == [0, 1_000, "a", "b", 2_000, 3_000, 4_000, 5_000]
+        assert offsets + rest.offsets == list(range(9))
+        assert rest.items == [after]
+
+
+def test_a_verdict_goes_to_the_partition_of_its_subject(tmp_path: Path) -> None:
+    verdicts = [make_verdict(subject=f"acct-{n}", verdict_id=f"v{n}", at=T0 + n) for n in range(20)]
+    source = write(tmp_path / "e.jsonl", events_at(0, 100))
+    steps = reader_of(source, verdicts=verdicts).steps(PARTITIONS)
+    homes = {
+        item.subject: partition
+        for step in steps
+        for partition, batch in step.batches
+        for item in batch.items
+        if isinstance(item, Verdict)
+    }
+    assert homes == {f"acct-{n}": partition_of(f"acct-{n}".encode(), PARTITIONS) for n in range(20)}
+
+
+def test_verdicts_outside_the_time_range_are_left_out(tmp_path: Path) -> None:
+    source = write(tmp_path / "e.jsonl", events_at(0, 100))
+    verdicts = [make_verdict(verdict_id="in", at=T0 + 1), make_verdict(verdict_id="out", at=T0 + 50_000)]
+    steps = reader_of(source, between=TimeRange(None, T0 + 10_000), verdicts=verdicts).steps(1)
+    items = [item for step in steps for _, batch in step.batches for item in batch.items]
+    assert [item.verdict_id for item in items if isinstance(item, Verdict)] == ["in"]
+
+
+def test_a_topic_carries_its_own_verdicts() -> None:
+    topic = KafkaSource.__new__(KafkaSource)
+    topic.name = "kafka://h/t"
+    with pytest.raises(ConfigError, match="kafka://h/t carries its own verdicts"):
+        reader_of(topic, verdicts=[make_verdict()])
