@@ -63,6 +63,7 @@ def test_any_split_into_batches_gives_the_same_bytes(seed: int, split: int) -> N
     one = run(whole, items, itertools.repeat(len(items)))
     many = run(pieces, items, random_sizes(split))
     assert msgspec.json.encode(one.findings) == msgspec.json.encode(many.findings)
+    assert one.profiles == many.profiles
     assert whole.snapshot() == pieces.snapshot()
     assert list(whole.accounts()) == list(pieces.accounts())
 
