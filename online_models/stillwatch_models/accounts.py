@@ -65,6 +65,9 @@ MAX_DETECTORS = 16
 CONTENT = np.dtype([("sum", "i2", (EMBEDDING,)), ("count", "i2")])
 """Sum of the embeddings of some of an account's events, and of how many."""
 
+START = np.dtype([("harvest", "i4"), ("informal_harvest", "i4"), ("answers", "i4"), ("harvest_blocks", "i4")])
+"""What had been counted when the harvest test was started again; see `restarts`."""
+
 ROW = np.dtype(
     [
         ("key", "u8"),  # hash of the account id: the order in which accounts are scored and taught
@@ -93,6 +96,8 @@ ROW = np.dtype(
         ("answers", "i8"),  # requests that were answered, whole life
         ("harvest", "i8"),  # harvest events, whole life
         ("informal_harvest", "i8"),  # the same without regard to capitals
+        ("starts", START, (2,)),  # of the harvest test's two latest restarts, the older first
+        ("early_events", "u4"),  # in the first seven days: the account's own frozen baseline
         ("one_shots", "i4"),  # requests that stand alone and are new to the account, whole life
         ("wrapped", "i4"),  # of these the ones that would be harvest events but for a template, whole life
         ("repeats", "i4"),  # texts that the account had sent before, whole life

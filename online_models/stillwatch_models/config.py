@@ -16,6 +16,7 @@ Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 MEASURES = (
     "pane_seconds",
     "evidence_block_seconds",
+    "evidence_restart_seconds",
     "reference_seconds",
     "group_window_seconds",
     "text_memory",
@@ -38,6 +39,15 @@ class PolicyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """The policy never suspends by itself; the hardest throttle takes its place."""
 
 
+class TierBudgets(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The part of the false-positive budget that may reach a higher tier, where more is done to an account."""
+
+    high: Positive = 0.01
+    """Benign accounts that reach the tier `high` (throttled when enforcing), per 10,000 account-days."""
+    critical: Positive = 0.0001
+    """Benign accounts that reach the tier `critical` (suspended, if no human is needed), per 10,000 account-days."""
+
+
 class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that can change a result. Two runs with equal configuration and input give equal bytes."""
 
@@ -52,6 +62,8 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     idle_evict_seconds: Positive = 14 * 86_400.0
     evidence_block_seconds: Positive = 3_600.0
     """Length of a block of event time; suspicious behaviour must recur in several."""
+    evidence_restart_seconds: Positive = 2 * 86_400.0
+    """Epoch of event time at which the harvest test of an account starts again, besides the one of its whole life."""
     persistence_blocks: PositiveInt = 8
     """Blocks with harvest events before an account is reported ..."""
     persistence_events: PositiveInt = 600
@@ -67,7 +79,9 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     min_events: PositiveInt = 8
     """Events of an account before anything is said about it."""
     budget_per_10k_account_days: Positive = 5.0
-    """The false-positive budget: benign accounts alerted per 10,000 account-days."""
+    """The false-positive budget of all tiers: benign accounts alerted per 10,000 account-days."""
+    tier_budgets: TierBudgets = TierBudgets()
+    """What of it may reach the higher tiers; a tier never asks for less than the one below it."""
     hard_ceiling_per_minute: PositiveInt = 3_000
     """Requests of one account in one minute that raise an alert without waiting for a pane."""
     refresh_seconds: Positive = 2 * 3_600.0

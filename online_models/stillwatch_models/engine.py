@@ -34,7 +34,7 @@ from stillwatch_models.evidence import Rates
 from stillwatch_models.explain import reasons
 from stillwatch_models.feedback import statement
 from stillwatch_models.fold import Cells, Horizons, fold, in_order
-from stillwatch_models.incidents import DISTILLATION, TIERS, Header, finding, tier_position
+from stillwatch_models.incidents import DISTILLATION, TIERS, Header, finding
 from stillwatch_models.panes import UNSEEN, Int64s, PaneClock
 from stillwatch_models.profiles import profiles, reference, samples
 from stillwatch_models.rulings import Docket, Heard, Judge
@@ -89,6 +89,7 @@ class AccountEngine:
             fast=FAST_HALF_LIFE_SECONDS / config.pane_seconds,
             slow=SLOW_HALF_LIFE_SECONDS / config.pane_seconds,
             block=max(1, round(config.evidence_block_seconds / config.pane_seconds)),
+            restart=max(1, round(config.evidence_restart_seconds / config.pane_seconds)),
         )
         self._epoch_panes = max(1, round(config.reference_seconds / config.pane_seconds))
         self._epoch = self._ended_epoch = UNSEEN
@@ -320,7 +321,7 @@ class AccountEngine:
         offsets = cells.events["offset"][cells.start[cell] : cells.start[cell] + min(cells.count[cell], EXAMPLES)]
         return finding(
             header,
-            tier=tier_position(nats / self.scorer.threshold),
+            tier=int(scored.tier[cell]),
             evidence_nats=nats,
             threshold=self.scorer.threshold,
             evidence=[*reasons(self.scorer, scored, cell, row, tuple(ids[at] for at in offsets.tolist())), *told],

@@ -90,6 +90,12 @@ def threshold(budget_per_10k_account_days: float) -> float:
     return -math.log(min(0.5, budget_per_10k_account_days / 10_000.0))
 
 
+def thresholds(medium: float, high: float, critical: float) -> tuple[float, float, float]:
+    """Bounds in nats of the tiers medium, high and critical by their budgets; none lies below the one before it."""
+    bounds = [threshold(budget) for budget in (medium, high, critical)]
+    return bounds[0], max(bounds[:2]), max(bounds)
+
+
 def suspicion(nats: Floats, blocks: Counts, harvest: Counts) -> Floats:
     """What accounts are ranked by: bounded evidence, discounted while it rests on little time and few events."""
     bounded = np.clip(nats, LEAST_NATS, MOST_NATS)

@@ -24,6 +24,8 @@ FULL_SHARE = 255.0
 FULL_EMBEDDING = 127.0
 PRIOR_EVENTS = 8.0
 """Shares are drawn towards the middle as if this many events of an average account had been seen too."""
+EARLY_DAYS, GROWN_WEEKS = 7.0, 2.0
+"""First days of an account, which are its own frozen baseline, and its age when it is measured against them."""
 PRIOR_LOG_GAP_SD = 3.0
 """Doublings; the spread of gaps of a person who reads and thinks."""
 
@@ -77,6 +79,18 @@ def own_surge(rows: Rows) -> Floats:
     """Doublings of the last hour's requests over the account's own average hour."""
     usual = rows["events"] / np.maximum(24.0 * days_active(rows), 1.0)
     return np.asarray(np.log2((1.0 + rows["fast_events"]) / (1.0 + usual)))
+
+
+def own_growth(rows: Rows) -> Floats:
+    """Doublings of the usual week's requests over the account's first week, from its third week on; 0 before.
+
+    The first week is never learned again, so a slow ramp shows in full in the end, however slow it was.
+    """
+    age_weeks = days_active(rows) / EARLY_DAYS
+    known = 1.0 - np.exp2(-age_weeks)  # how much of the fading sum there can be so far, of a steady account
+    week = total(rows, "events") * np.log(2.0) / known
+    growth = np.log2((week + PRIOR_EVENTS) / (rows["early_events"] + PRIOR_EVENTS))
+    return np.asarray(np.where(age_weeks >= GROWN_WEEKS, growth, 0.0))
 
 
 def gap_spread(rows: Rows) -> Floats:
@@ -175,6 +189,7 @@ HOUR = "half-life 1 h"
 FEATURES: tuple[Feature, ...] = (
     Feature("events_per_day", "requests/day", "requests a day", "account life", 0.0, 2_000.0, events_per_day),
     Feature("own_surge", "doublings", "last hour against the account's own average hour", HOUR, 0.0, 10.0, own_surge),
+    Feature("own_growth", "doublings", "usual week against the account's own first week", LIFE, -5.0, 10.0, own_growth),
     Feature("gap_spread", "doublings", "spread of the gaps inside sessions", LIFE, 0.0, 6.0, gap_spread),
     Feature("gap_cv", "ratio", "variation of the gaps inside sessions", LIFE, 0.0, 4.0, gap_cv),
     Feature("hour_entropy", "share of 24 h", "spread over the hours of the day", LIFE, 0.0, 1.0, hour_entropy),

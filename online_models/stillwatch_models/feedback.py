@@ -22,7 +22,7 @@ from stillwatch_schemas.findings import Evidence
 from stillwatch_schemas.verdicts import Label, Verdict
 
 from stillwatch_models import evidence, features
-from stillwatch_models.accounts import Rows, key_of
+from stillwatch_models.accounts import START, Rows, key_of
 from stillwatch_models.evidence import Rates
 from stillwatch_models.learners.reranker import Reranker
 
@@ -153,6 +153,9 @@ class Feedback:
         rows = rows.copy()
         for column, name in enumerate(COUNTS):
             rows[name][found] = np.maximum(rows[name][found] - self._counts[at, column], 0)
+            if name in (START.names or ()):
+                starts = rows["starts"][name][found] - self._counts[at, column, None]
+                rows["starts"][name][found] = np.maximum(starts, 0)
         return rows
 
     def nats(self, rows: Rows, nats: Floats) -> Floats:

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from stillwatch_models import distinct, harvest
+from stillwatch_models import distinct, harvest, restarts
 from stillwatch_models.accounts import DISTINCT, FULL_CONTENT, SUM_INDEX, SUMS, TEMPLATE_BUCKETS, AccountTable, Rows
 from stillwatch_models.columns import Events
 from stillwatch_models.harvest import Observed
@@ -54,6 +54,8 @@ class Horizons(msgspec.Struct, frozen=True):
     """Half-life of habits."""
     block: int
     """Block of event time in which something happens or not."""
+    restart: int
+    """Epoch of event time at which the harvest test starts again."""
 
 
 def in_order(events: Events, keys: NDArray[np.uint64]) -> Events:
@@ -88,10 +90,10 @@ def fold(table: AccountTable, texts: TextMemory, events: Events, horizons: Horiz
     )
     for chosen in rounds(slots):
         if exposed:
-            _take_back(table, texts, exposed, slots[chosen], cells.pane[chosen])
+            _take_back(table, texts, exposed, slots[chosen], cells.pane[chosen], restart=horizons.restart)
         _fold_round(table, texts, cells, np.sort(chosen), horizons)
     for slot, rest in exposed.items():
-        _subtract(table, texts, slot, rest)
+        _subtract(table, texts, slot, rest, horizons.restart)
     table.dirty.update(slots.tolist())
     return cells
 
@@ -115,17 +117,23 @@ def rounds(slots: Indices) -> Iterator[Indices]:
 
 
 def _take_back(
-    table: AccountTable, texts: TextMemory, exposed: dict[int, list[Exposure]], slots: Indices, panes: Indices
+    table: AccountTable,
+    texts: TextMemory,
+    exposed: dict[int, list[Exposure]],
+    slots: Indices,
+    panes: Indices,
+    *,
+    restart: int,
 ) -> None:
     """Before an account's next pane: harvest events whose text others have sent in panes before it do not count."""
     for slot, pane in zip(slots.tolist(), panes.tolist(), strict=True):
         waiting = exposed.get(slot)
         if waiting:
-            _subtract(table, texts, slot, [exposure for exposure in waiting if exposure.pane < pane])
+            _subtract(table, texts, slot, [exposure for exposure in waiting if exposure.pane < pane], restart)
             exposed[slot] = [exposure for exposure in waiting if exposure.pane >= pane]
 
 
-def _subtract(table: AccountTable, texts: TextMemory, slot: int, exposures: list[Exposure]) -> None:
+def _subtract(table: AccountTable, texts: TextMemory, slot: int, exposures: list[Exposure], restart: int) -> None:
     """Take back what the row has counted; a row that was forgotten in between has not counted it."""
     for exposure in exposures:
         strict, loose = texts.counted(exposure)
@@ -133,6 +141,7 @@ def _subtract(table: AccountTable, texts: TextMemory, slot: int, exposures: list
             table.rows["shared"][slot] += 1
             table.rows["harvest"][slot] -= strict
             table.rows["informal_harvest"][slot] -= loose
+            restarts.take_back(table.rows[slot], exposure.sent, strict, loose, restart)
             table.dirty.add(slot)
 
 
@@ -150,8 +159,9 @@ def _fold_round(table: AccountTable, texts: TextMemory, cells: Cells, chosen: In
     events = cells.events[positions]
 
     table.live += int((rows["events"] == 0).sum())
+    restarts.begin(rows, cells.pane[chosen], horizons.restart)
     _fade(rows, cells.pane[chosen], horizons)
-    _add_sums(rows, events, local, counts)
+    _add_sums(rows, events, local, counts, horizons.slow)
     _add_histograms(rows, events, owner, local)
     _add_distinct(rows, events, owner)
     seen = harvest.observe(rows, events, owner, local)
@@ -182,7 +192,7 @@ def _fade(rows: Rows, pane: NDArray[np.int64], horizons: Horizons) -> None:
     rows["pane"] = pane
 
 
-def _add_sums(rows: Rows, events: Events, local: Indices, counts: Indices) -> None:
+def _add_sums(rows: Rows, events: Events, local: Indices, counts: Indices, slow_panes: float) -> None:
     columns = np.zeros((len(events), len(SUMS)), np.int64)
     for name, values in _per_event(events).items():
         columns[:, SUM_INDEX[name]] = values
@@ -191,6 +201,7 @@ def _add_sums(rows: Rows, events: Events, local: Indices, counts: Indices) -> No
     totals = np.add.reduceat(columns, local, axis=0)
     rows["sums"] += totals
     rows["fast_events"] += counts
+    rows["early_events"] += np.where(rows["pane"] - rows["first_pane"] < slow_panes, counts, 0).astype(np.uint32)
     rows["events"] += counts
     rows["answers"] += counts - totals[:, SUM_INDEX["failed"]]
     rows["output_tokens"] += totals[:, SUM_INDEX["output_tokens"]]

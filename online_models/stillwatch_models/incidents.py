@@ -15,7 +15,8 @@ import numpy as np
 from stillwatch_schemas.findings import Activity, Evidence, Finding, SubjectKind, Tier
 
 TIERS: tuple[tuple[Tier, float], ...] = (("medium", 1.0), ("high", 2.0), ("critical", 5.0))
-"""Tier by evidence, in multiples of the alert threshold."""
+"""Tiers, and the multiples of the alert threshold at which an incident of many accounts reaches them; of one account's
+incidents the budgets decide (`evidence.thresholds`). No finding of today is `low`."""
 
 DISTILLATION = "distillation"
 HARD_CEILING = "hard_ceiling"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from stillwatch_schemas.findings import Activity
 
-from stillwatch_models import evidence, features
+from stillwatch_models import evidence, features, restarts
 from stillwatch_models.accounts import AccountTable, Rows
 from stillwatch_models.calibration import Calibration, strata_of
 from stillwatch_models.config import EngineConfig
@@ -53,6 +53,8 @@ class Scored(msgspec.Struct):
     p_values: Floats
     nats: Floats
     """Evidence of the harvest test."""
+    tier: NDArray[np.int64]
+    """1-based position in `incidents.TIERS` of the account's incident after the cell; 0 without one."""
     transition: NDArray[np.int64]
     """What the cell did to the account's incident: index into TRANSITIONS."""
     first_pane: NDArray[np.int64]
@@ -69,7 +71,11 @@ class Scorer:
         self.muted = disabled_detectors(config)
         """Columns of the detectors that are switched off."""
         self._harvest_counts = HARVEST not in config.disabled_signals
-        self.threshold = evidence.threshold(config.budget_per_10k_account_days)
+        self.thresholds = evidence.thresholds(
+            config.budget_per_10k_account_days, config.tier_budgets.high, config.tier_budgets.critical
+        )
+        """Of evidence, in nats, by tier."""
+        self.threshold = self.thresholds[0]
         self.calibration = Calibration(config, calm_nats=self.threshold / 2)
         self.population = self.calibration.population
         self.feedback = Feedback(round(config.rejected_seconds / config.pane_seconds))
@@ -87,6 +93,7 @@ class Scorer:
             scores=np.concatenate([part.scores for part in parts]),
             p_values=np.concatenate([part.p_values for part in parts]),
             nats=np.concatenate([part.nats for part in parts]),
+            tier=np.concatenate([part.tier for part in parts]),
             transition=np.concatenate([part.transition for part in parts]),
             first_pane=np.concatenate([part.first_pane for part in parts]),
         )
@@ -108,9 +115,7 @@ class Scorer:
         enough = after["events"] >= self.config.min_events
         harvest = after["harvest"]
         nats = np.where(enough, self._harvest_nats(after), 0.0)
-        lasts = (after["harvest_blocks"] >= self.config.persistence_blocks) | (
-            harvest >= self.config.persistence_events
-        )
+        tier = self._tiers(after, nats)
         suspicion = evidence.suspicion(nats, after["blocks"], harvest)
         joint = np.where(enough, evidence.joint_score(p_values, self.feedback.weights(NAMES, WEIGHTS)), 0.0)
         transition = np.zeros(len(slots), np.int64)
@@ -126,13 +131,19 @@ class Scorer:
                 suspicion=suspicion[some],
             )
             transition[some], first_pane[some] = self._move_incidents(
-                table, slots[some], pane[some], nats[some], lasts[some]
+                table, slots[some], pane[some], nats[some], tier[some]
             )
             calm = enough[some] & (nats[some] < self.threshold / 2)
             teaches[some] = self._may_teach(table, slots[some], pane[some], calm)
         self.forest.learn(scaled[chosen][teaches])
         return Scored(
-            values=values, scores=scores, p_values=p_values, nats=nats, transition=transition, first_pane=first_pane
+            values=values,
+            scores=scores,
+            p_values=p_values,
+            nats=nats,
+            tier=tier,
+            transition=transition,
+            first_pane=first_pane,
         )
 
     @staticmethod
@@ -147,7 +158,7 @@ class Scorer:
         table.rows[slots] = rows
 
     def _move_incidents(
-        self, table: AccountTable, slots: Slots, pane: NDArray[np.int64], nats: Floats, lasts: NDArray[np.bool_]
+        self, table: AccountTable, slots: Slots, pane: NDArray[np.int64], nats: Floats, tier: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Open, raise or close incidents; returns what happened and the pane that opened each incident.
 
@@ -156,10 +167,8 @@ class Scorer:
         """
         rows = table.rows[slots]
         was_open, confirmed = rows["incident_pane"] != 0, self.feedback.confirmed(rows)
-        if not (was_open | confirmed | (lasts & (nats >= self.threshold))).any():
+        if not was_open.any() and not tier.any():
             return np.zeros(len(slots), np.int64), np.zeros(len(slots), np.int64)  # nearly always
-        tier = lasts * sum((nats >= factor * self.threshold).astype(np.int64) for _, factor in TIERS)
-        tier = np.where(confirmed, len(TIERS), tier)
         stale = was_open & (tier > 0) & (pane - rows["said_pane"] >= self._refresh_panes)
         transition = np.select(
             [
@@ -197,7 +206,22 @@ class Scorer:
         if not self._harvest_counts:
             return np.zeros(len(rows))
         nats = evidence.harvest_nats(rows["harvest"], rows["informal_harvest"], rows["answers"], self.rates)
+        for since in restarts.windows(rows):
+            again = evidence.harvest_nats(since["harvest"], since["informal_harvest"], since["answers"], self.rates)
+            nats = np.where(self._lasts(since["harvest_blocks"], since["harvest"]), np.maximum(nats, again), nats)
         return self.feedback.nats(rows, nats)
+
+    def _tiers(self, rows: Rows, nats: Floats) -> NDArray[np.int64]:
+        """Tier by evidence that lasts; for the highest it lasts twice as long, or an analyst said so."""
+        lasts = self._lasts(rows["harvest_blocks"], rows["harvest"])
+        long = self._lasts(rows["harvest_blocks"] // 2, rows["harvest"] // 2)
+        medium, high, critical = (nats >= bound for bound in self.thresholds)
+        tier = np.where(lasts, medium.astype(np.int64) + high + (critical & long), 0)
+        return np.asarray(np.where(self.feedback.confirmed(rows), len(TIERS), tier))
+
+    def _lasts(self, blocks: NDArray[np.int64], harvest: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Harvest events in enough blocks of time, or very many of them."""
+        return np.asarray((blocks >= self.config.persistence_blocks) | (harvest >= self.config.persistence_events))
 
     def suspicion(self, rows: Rows) -> Floats:
         """What accounts are ranked by: incidents first, confirmed before open, ties broken by all signals together."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from stillwatch_models.config import EngineConfig, PolicyConfig
+from stillwatch_models.config import EngineConfig, PolicyConfig, TierBudgets
 
 REFUSED = [
     {"pane_seconds": 0},
@@ -14,6 +14,8 @@ REFUSED = [
     {"max_entities": 0},
     {"budget_per_10k_account_days": 0},
     {"min_events": 1.5},
+    {"tier_budgets": {"critical": 0}},
+    {"tier_budgets": {"low": 1}},
     {"policy": {"mode": "enforced"}},
     {"policy": {"max_account_share": 1.5}},
     {"policy": {"directive_ttl_seconds": 0}},
@@ -35,7 +37,11 @@ def test_equal_settings_have_equal_hashes() -> None:
 @pytest.mark.parametrize("name", [field.name for field in msgspec.structs.fields(EngineConfig)])
 def test_every_setting_changes_the_hash(name: str) -> None:
     value = getattr(EngineConfig(), name)
-    others = {"policy": PolicyConfig(suspend_needs_human=False), "disabled_signals": ("volume",)}
+    others = {
+        "policy": PolicyConfig(suspend_needs_human=False),
+        "disabled_signals": ("volume",),
+        "tier_budgets": TierBudgets(high=0.5),
+    }
     other = others[name] if name in others else value + 1
     assert msgspec.structs.replace(EngineConfig(), **{name: other}).hash() != EngineConfig().hash()
 

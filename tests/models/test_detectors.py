@@ -134,6 +134,26 @@ def p_values() -> dict[tuple[str, str], float]:
     return {(account, name): float(p[slots[account], i]) for account in HABITS for i, name in enumerate(names)}
 
 
+def test_volume_exposes_a_ramp_that_teaches_its_own_average() -> None:
+    """Among steady accounts as busy as the ramp has become, the one that grew 5 % a day stands out."""
+    steady = [30.0 + i / 2 for i in range(60)]
+    items = [e for i, n in enumerate(steady) for e in growing(f"+{i:02}", n, 1.0)]
+    rows = rows_of([*items, *growing("ramp", 10.0, 1.05), *growing("steady", 45.0, 1.0)])
+    values = Values(features.matrix(rows), np.zeros(len(rows)))
+    scores = DETECTORS[0].score(values)[:, None]
+    people = Population(columns=1, minimum=50)
+    people.rebuild(scores[:60].astype(np.float32), stratum_of(rows["events"][:60]))
+    ramp, calm = people.p_values(scores[60:], stratum_of(rows["events"][60:]))[:, 0]
+    assert ramp <= FIRES
+    assert calm >= SILENT
+
+
+def growing(name: str, first_day: float, daily: float, days: int = 50) -> list[RequestEvent]:
+    """An account that sends so many requests on its first day and so many times more every day, evenly."""
+    times = [(d + i / n) * DAY for d in range(days) for n in [round(first_day * daily**d)] for i in range(n)]
+    return [make_event(event_id=f"{name}{k}", account_id=name, ts=T0 + int(1000 * at)) for k, at in enumerate(times)]
+
+
 CASES = {
     "volume": "steady_newcomer",
     "machine_rhythm": "evening_reader",

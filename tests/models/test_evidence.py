@@ -47,7 +47,7 @@ def test_a_harvester_is_plain_within_a_hundred_requests() -> None:
 
 @pytest.mark.parametrize(("past", "needed"), [(0, 8), (1_000, 470)])
 def test_an_innocent_past_delays_and_does_not_protect(past: int, needed: int) -> None:
-    """The figures stand in `docs/detection.md`."""
+    """The figures stand in `docs/detection.md`, as what it would take without restarts (`test_restarts`)."""
     reached = next(n for n in range(1, 10_000) if nats(n, past + n) >= evidence.threshold(5.0))
     assert reached == pytest.approx(needed, rel=0.02)
 
@@ -84,6 +84,13 @@ def test_a_larger_budget_is_a_lower_threshold(low: float, factor: float) -> None
 def test_the_threshold_is_the_budget() -> None:
     assert evidence.threshold(5.0) == pytest.approx(-math.log(5 / 10_000))
     assert evidence.threshold(1e9) > 0  # however generous, something has to be shown
+
+
+def test_a_tier_is_its_budget_and_never_below_the_one_before_it() -> None:
+    assert evidence.thresholds(5.0, 0.01, 0.0001) == tuple(evidence.threshold(b) for b in (5.0, 0.01, 0.0001))
+    strict = evidence.threshold(0.001)
+    assert evidence.thresholds(0.001, 0.01, 0.1) == (strict, strict, strict)
+    assert evidence.thresholds(5.0, 0.001, 0.01) == (evidence.threshold(5.0), strict, strict)
 
 
 def shares(*groups: tuple[int, float]) -> Rates:

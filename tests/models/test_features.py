@@ -106,6 +106,28 @@ def test_an_account_that_speeds_up_surges() -> None:
     assert feature("own_surge", rows_of(asks([*steady, *range(3 * DAY, 3 * DAY + 3_600, 5)]))) > 4
 
 
+def ramp(daily: float, days: int, start: float = 20.0) -> list[float]:
+    """Seconds of an account's requests, evenly within each day, so many per cent more every day."""
+    return [
+        day * DAY + (i + 0.5) * DAY / n for day in range(days) for n in [round(start * daily**day)] for i in range(n)
+    ]
+
+
+def test_a_slow_ramp_cannot_teach_the_account_s_own_baseline() -> None:
+    """+5 % a day: the average hour follows it half way, the frozen first week does not."""
+    after = {days: rows_of(asks(ramp(1.05, days))) for days in (13, 30, 60)}
+    assert feature("own_growth", after[13]) == 0.0  # too young to be measured against its own first week
+    assert feature("own_growth", after[30]) > 1.0
+    assert feature("own_growth", after[60]) > 3.0
+    assert feature("own_surge", after[60]) < 2.0
+    assert abs(feature("own_growth", rows_of(asks(ramp(1.0, 60))))) < 0.1
+
+
+def test_an_account_that_falls_asleep_shrinks() -> None:
+    busy = [s for s in ramp(1.0, 40) if s < 14 * DAY or s % (10 * DAY) < DAY]
+    assert feature("own_growth", rows_of(asks(busy))) < -0.5
+
+
 def test_rhythm_tells_a_loop_from_a_person() -> None:
     rng = np.random.default_rng(1)
     loop = rows_of(asks(np.cumsum(rng.normal(6.0, 1.0, 300).clip(1)).tolist()))

@@ -40,7 +40,7 @@ def test_sums_are_exact() -> None:
 
 
 def test_the_past_fades_by_half_in_a_half_life() -> None:
-    table = folded(at(0, 600, sketch=make_sketch()), Horizons(fast=30.0, slow=60.0, block=360))
+    table = folded(at(0, 600, sketch=make_sketch()), Horizons(fast=30.0, slow=60.0, block=360, restart=17_280))
     assert sums(table, "events") == 1.5
     assert table.rows[0]["fast_events"] == 1.25
     assert table.rows[0]["events"] == 2  # a whole life does not fade

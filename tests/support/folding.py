@@ -13,8 +13,8 @@ from stillwatch_schemas.events import RequestEvent
 
 PANE_MS = 10_000
 TEXTS = 16_384
-HORIZONS = Horizons(fast=360.0, slow=60_480.0, block=360)
-"""One hour, seven days, one hour, in panes of 10 s."""
+HORIZONS = Horizons(fast=360.0, slow=60_480.0, block=360, restart=17_280)
+"""One hour, seven days, one hour, two days, in panes of 10 s."""
 
 
 def waiting(table: AccountTable, items: Sequence[RequestEvent]) -> Events:

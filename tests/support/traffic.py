@@ -21,6 +21,7 @@ def small_config(**overrides: Any) -> EngineConfig:
         "pane_seconds": 1.0,
         "lateness_seconds": 2.0,
         "evidence_block_seconds": 5.0,
+        "evidence_restart_seconds": 60.0,
         "reference_seconds": 20.0,
         "teach_seconds": 3.0,
         "refresh_seconds": 30.0,
