@@ -26,7 +26,7 @@ from stillwatch_streams.sources.times import parse_range
 
 from stillwatch_agents.commands.input import read_input, with_format
 from stillwatch_agents.commands.long_run import calm_collector, exit_unless_whole, progress_bar
-from stillwatch_agents.commands.options import AsJson, EventLabels, Format, From, Labels, Partitions, To
+from stillwatch_agents.commands.options import AsJson, EventLabels, Format, From, Labels, Partitions, To, Verdicts
 
 DEFAULT = "default"
 """Stands for the shipped settings where a configuration file is expected."""
@@ -45,6 +45,7 @@ def compare(
     out: Annotated[Path, typer.Option(help="Folder for the results; files in it are replaced.")],
     labels: Labels = None,
     event_labels: EventLabels = None,
+    verdicts: Verdicts = None,
     start: From = "",
     end: To = "",
     form: Format = None,
@@ -77,7 +78,15 @@ def compare(
     if not ablate:
         refuse_incomparable(settings, names)
     between = parse_range(start or None, end or None)
-    given = read_input(settings[0], sources, between, labels=labels, event_labels=event_labels, partitions=partitions)
+    given = read_input(
+        settings[0],
+        sources,
+        between,
+        labels=labels,
+        event_labels=event_labels,
+        partitions=partitions,
+        verdicts=verdicts,
+    )
     contenders = [Contender(name, one.engine) for name, one in zip(names, settings, strict=True)]
     with calm_collector(), stop_on_signals() as stop, progress_bar("compare") as watch:
         ends = Ends(out, stop, watch)
