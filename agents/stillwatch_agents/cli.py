@@ -14,7 +14,19 @@ from typing import Annotated
 import typer
 from stillwatch_schemas.errors import StillwatchError
 
-COMMANDS = ("demo", "worker", "replay", "compare", "simulate", "topics", "dlq", "doctor", "broker")
+COMMANDS = (
+    "demo",
+    "worker",
+    "replay",
+    "compare",
+    "simulate",
+    "topics",
+    "verdict",
+    "directives",
+    "dlq",
+    "doctor",
+    "broker",
+)
 """In the order of `--help`. Each is a module in `commands` with a function, or a group of commands, of its own name."""
 
 

@@ -118,7 +118,7 @@ async def _permissions(settings: Settings) -> list[Finding]:
     names = TopicNames(settings)
     options = client_options(settings.broker)
     found = []
-    for topic in (names.requests, names.signals, names.alerts):
+    for topic in (names.requests, names.signals, names.alerts, names.verdicts):
         mend = f"grant Read and Describe on topic {topic} and Read on group {settings.service.app_id}"
         check = partial(_readable, options, topic, settings)
         found.append(await _guarded(f"read {topic}", check, mend))

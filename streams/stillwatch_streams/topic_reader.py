@@ -1,4 +1,4 @@
-"""Reads one partition from an offset to its end, outside any consumer group."""
+"""Reads one partition from an offset to its end, or a whole topic, outside any consumer group."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from stillwatch_streams.publisher import Publisher
 
 FETCH_BYTES = 8 << 20
 _POLL_MS = 500
@@ -67,3 +69,14 @@ async def read_to_end(consumer: Any, topic: str, partition: int) -> AsyncIterato
             yield fetched
         elif await consumer.position(place) >= end:
             return
+
+
+async def read_topic(options: dict[str, Any], topic: str) -> AsyncIterator[Any]:
+    """Every record of a topic, a partition at a time."""
+    async with Publisher(options) as publisher:
+        count = await publisher.partitions(topic)
+    for partition in range(count):
+        async with partition_reader(options, topic, partition, 0) as reader:
+            async for records in read_to_end(reader, topic, partition):
+                for record in records:
+                    yield record

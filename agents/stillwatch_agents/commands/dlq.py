@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import typer
@@ -15,7 +14,7 @@ from stillwatch_streams.publisher import Publisher
 from stillwatch_streams.settings import Settings
 from stillwatch_streams.settings_file import load_settings
 from stillwatch_streams.topic_names import CHECKPOINTS, TopicNames
-from stillwatch_streams.topic_reader import partition_reader, read_to_end
+from stillwatch_streams.topic_reader import read_topic
 
 from stillwatch_agents.commands.options import AsJson, ConfigFile
 
@@ -111,22 +110,11 @@ async def _collect(settings: Settings, agent: str, code: str | None) -> list[tup
         raise ConfigError(f"--agent is {agent!r}; allowed are {', '.join(CHECKPOINTS)}.")
     topic = names.dlq(names.source(agent))
     found = []
-    async for record in _records(settings, topic):
+    async for record in read_topic(client_options(settings.broker), topic):
         origin = origin_of(record.headers)
         if origin is not None and origin.topic == names.source(agent) and code in (None, origin.code):
             found.append((record, origin))
     return found
-
-
-async def _records(settings: Settings, topic: str) -> AsyncIterator[Any]:
-    options = client_options(settings.broker)
-    async with Publisher(options) as publisher:
-        count = await publisher.partitions(topic)
-    for partition in range(count):
-        async with partition_reader(options, topic, partition, 0) as reader:
-            async for records in read_to_end(reader, topic, partition):
-                for record in records:
-                    yield record
 
 
 def _facts(record: Any, origin: Origin) -> dict[str, Any]:
