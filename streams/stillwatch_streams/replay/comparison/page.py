@@ -12,7 +12,7 @@ from stillwatch_streams.replay.comparison.incidents import IncidentPair
 from stillwatch_streams.replay.comparison.result import Comparison
 from stillwatch_streams.replay.report.html import cards, cell, chart, page, section, style, table, warning
 from stillwatch_streams.replay.report.story import Story
-from stillwatch_streams.replay.report.words import mean, per_cent, share, span, time_of
+from stillwatch_streams.replay.report.words import mean, per_cent, share, short_time, span, time_of
 
 LISTED = 50
 """Incidents of one side that the page lists; the JSON has all."""
@@ -123,7 +123,7 @@ def _campaigns(found: LabelledDifferences) -> str:
             cell(pair.campaign_id),
             cell(pair.family),
             f"{pair.accounts:,}",
-            cell(f"{time_of(pair.a.first_alert_ts) or 'never'} → {time_of(pair.b.first_alert_ts) or 'never'}"),
+            cell(f"{short_time(pair.a.first_alert_ts) or 'never'} → {short_time(pair.b.first_alert_ts) or 'never'}"),
             f"{pair.a.leaked:,} → {pair.b.leaked:,} of {pair.a.exchanges:,}",
             f"{per_cent(pair.a.uncontained_share)} → {per_cent(pair.b.uncontained_share)}",
             *(f"{per_cent(pair.recall_a[rate].rate)} → {per_cent(pair.recall_b[rate].rate)}" for rate in rates),

@@ -8,7 +8,17 @@ from stillwatch_streams.replay.evaluation import Evaluation
 from stillwatch_streams.replay.report import charts
 from stillwatch_streams.replay.report.html import cards, cell, chart, page, section, style, table, warning
 from stillwatch_streams.replay.report.story import Story
-from stillwatch_streams.replay.report.words import interval, mean, per_cent, share, span, stacked, time_of
+from stillwatch_streams.replay.report.words import (
+    below,
+    interval,
+    mean,
+    per_cent,
+    share,
+    short_time,
+    span,
+    stacked,
+    time_of,
+)
 
 TOP_ACCOUNTS = 25
 
@@ -111,7 +121,7 @@ def _campaigns(found: Evaluation) -> str:
         "#accounts",
         "#alerted",
         "#reported",
-        "first alert",
+        "#first alert",
         "#leaked",
         "#not contained",
     )
@@ -123,9 +133,9 @@ def _campaigns(found: Evaluation) -> str:
             f"{one.accounts:,}",
             f"{one.alerted:,}",
             f"{one.reported:,}",
-            cell(time_of(one.first_alert_ts)),
-            f"{one.leaked:,} of {one.exchanges:,} ({per_cent(one.leaked_share)})",
-            f"{one.uncontained:,} ({per_cent(one.uncontained_share)})",
+            cell(short_time(one.first_alert_ts)),
+            below(f"{one.leaked:,} of {one.exchanges:,}", per_cent(one.leaked_share)),
+            below(f"{one.uncontained:,}", per_cent(one.uncontained_share)),
             *(stacked(by_campaign[one.campaign_id]) for by_campaign in recalls.values()),
         )
         for one in found.campaigns

@@ -29,8 +29,12 @@ def mean(one: Mean) -> str:
 def stacked(one: Share | Mean) -> str:
     """A rate with its 95 % interval below it, as HTML for a narrow column."""
     counted = f"{one.hits:,} of {one.total:,}; " if isinstance(one, Share) else ""
-    ends = f"{per_cent(one.low)} to {per_cent(one.high)}"
-    return f"{per_cent(one.rate)}<br><small class='muted'>{counted}{ends}</small>"
+    return below(per_cent(one.rate), f"{counted}{per_cent(one.low)} to {per_cent(one.high)}")
+
+
+def below(figure: str, remark: str) -> str:
+    """A figure with a remark in small print below it, as HTML; both are safe text."""
+    return f"{figure}<br><small class='muted'>{remark}</small>"
 
 
 def interval(one: Share | Mean) -> str:
@@ -41,6 +45,11 @@ def interval(one: Share | Mean) -> str:
 def time_of(ts: int | None) -> str:
     """An event time in UTC, to the second; empty for none."""
     return "" if ts is None else dt.datetime.fromtimestamp(ts / 1_000, tz=dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def short_time(ts: int | None) -> str:
+    """An event time in UTC, to the minute and without the year; empty for none."""
+    return "" if ts is None else dt.datetime.fromtimestamp(ts / 1_000, tz=dt.UTC).strftime("%-d %b %H:%M")
 
 
 def span(summary: Summary) -> str:
