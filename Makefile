@@ -58,6 +58,7 @@ imports: .venv/.installed  ## which package may import which
 docs-check: .venv/.installed  ## generated contract documents are up to date
 	@$(BIN)/python -m stillwatch_schemas.generate --check
 	@$(BIN)/python -m stillwatch_streams.settings_table --check
+	@$(BIN)/python bench/render.py --check
 
 kafka: .venv/.installed  ## fetch Apache Kafka's jars with Maven; says so when it can't
 	@PYTHONPATH=tests $(BIN)/python -m support.kafka_jars

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,7 +15,7 @@ from stillwatch_streams.runner import AgentSpec, Services
 from stillwatch_streams.settings import Settings
 from stillwatch_streams.settings_file import load_settings
 from stillwatch_streams.typed_decoder import TypedDecoder
-from stillwatch_streams.worker_process import GC_THRESHOLDS, WorkerProcess
+from stillwatch_streams.worker_process import WorkerProcess
 
 from peers.job import Job, Meter
 from peers.metered import metered
@@ -59,6 +58,4 @@ def run(job: Job, meter: Meter) -> None:
     """Run as `stillwatch worker --unsupervised` does, until killed."""
     settings = load_settings(env=job.env)
     configure_logs(settings.logging)
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
     asyncio.run(ReferenceWorker(settings, job, meter).run())
