@@ -267,7 +267,7 @@ def account_features(rows: Rows) -> Floats:
     return np.column_stack([*own, *(scaled[:, features.INDEX[name]] for name in RERANKED)])
 
 
-def statement(judged: Judged) -> Evidence:
+def statement(judged: Judged | Verdict) -> Evidence:
     """The verdict as evidence: who said what, and why."""
     said = {"benign": "is benign", "distillation": "distils", "unsure": "may or may not distil"}[judged.label]
     because = f": {judged.note}" if judged.note else ""

@@ -110,6 +110,9 @@ class Judge:
         if slot is None:
             self.counters["verdicts_unknown"] += 1
             return None
+        if verdict.label == "benign" and verdict.kind != DISTILLATION:
+            self.counters["verdicts"] += 1
+            return self._close_other(heard, slot)
         if not feedback.is_news(verdict):
             self.counters["verdicts_repeated"] += 1
             return None
@@ -145,6 +148,29 @@ class Judge:
             return None
         rows["said_pane"][slot] = heard.pane
         return self._finding(heard, slot, opened, "close", "rejected")
+
+    def _close_other(self, heard: Heard, slot: int) -> Finding:
+        """An incident of another kind, of which nothing is kept here: it ends, and nothing else follows from it."""
+        verdict, row = heard.verdict, self._table.rows[slot]
+        return Finding(
+            uid=verdict.finding_uid,
+            alert_uid=derived_uid(verdict.finding_uid, "close", verdict.verdict_id),
+            kind=verdict.kind,
+            activity="close",
+            tier="low",
+            subject_kind="account",
+            subject=verdict.subject,
+            time_ms=(heard.pane + 1) * self._pane_ms,
+            first_seen_ms=int(row["first_ms"]),
+            last_seen_ms=int(row["last_ts"]),
+            exchanges=int(row["events"]),
+            risk_score=0,
+            confidence_score=0,
+            evidence=(statement(verdict),),
+            shard=self._shard,
+            config_hash=self._config_hash,
+            ruling="rejected",
+        )
 
     def _finding(self, heard: Heard, slot: int, first_pane: int, activity: Activity, ruling: Ruling) -> Finding:
         header = Header(

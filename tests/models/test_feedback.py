@@ -120,49 +120,6 @@ def test_before_the_first_verdict_there_is_nothing_to_keep() -> None:
     assert dict(Feedback(REJECTED_PANES).dump()) == {}
 
 
-class TestRanking:
-    """The re-ranker's place in the ranking."""
-
-    def scorer(self) -> Scorer:
-        """One whose re-ranker has learned that harvesting with much variety is benign, and has a population."""
-        scorer = Scorer(EngineConfig(min_reference_accounts=5))
-        for number in range(20):
-            harvests = number % 2 == 0
-            row = rows_of(f"a{number}", harvest=90 if harvests else 2, informal_harvest=90 if harvests else 2)
-            scorer.feedback.learn(row, ["harvest"], distils=not harvests)
-        calm = rows_of(*(f"p{number}" for number in range(2_000)), events=100)
-        calm["scores"][:, : len(NAMES)] = np.linspace(0.0, 1.0, 2_000)[:, None]
-        scorer.begin_epoch(_Table(calm), 1)  # type: ignore[arg-type]  # it only asks for the rows in use
-        return scorer
-
-    def suspects(self, *, loud: float) -> Rows:
-        """An account with strong harvest evidence, whose volume stands out as given."""
-        rows = rows_of("suspect", harvest=90, informal_harvest=90, blocks=10, harvest_blocks=10)
-        rows["scores"][:, NAMES.index("volume")] = loud
-        return rows
-
-    def test_it_takes_rank_from_what_analysts_reject(self) -> None:
-        scorer, plain = self.scorer(), Scorer(EngineConfig())
-        plain.rates = scorer.rates
-        quiet = self.suspects(loud=0.5)
-        lost = plain.suspicion(quiet)[0] - scorer.suspicion(quiet)[0]
-        assert 1.0 < lost < MOST_NATS
-
-    def test_it_cannot_silence_two_strong_signals_of_different_kinds(self) -> None:
-        scorer, plain = self.scorer(), Scorer(EngineConfig())
-        plain.rates = scorer.rates
-        strong = self.suspects(loud=2.0)
-        assert scorer.p_values(strong)[0, NAMES.index("volume")] <= STRONG_P
-        assert scorer.suspicion(strong)[0] >= plain.suspicion(strong)[0]
-
-    def test_a_verdict_outranks_everything(self) -> None:
-        scorer = self.scorer()
-        rows = rows_of("acct-1", "loudest", harvest=[0, 100], blocks=100, incident_pane=5)
-        scorer.feedback.note(make_verdict(label="distillation"), PANE, rows[0], Rates())
-        confirmed, loudest = scorer.suspicion(rows).tolist()
-        assert confirmed > loudest
-
-
 class _Table:
     """As much of an account table as a scorer asks for when an epoch begins."""
 
@@ -171,6 +128,50 @@ class _Table:
 
     def used(self) -> Any:
         return np.arange(len(self.rows))
+
+
+def taught_scorer() -> Scorer:
+    """One whose re-ranker has learned that harvesting with much variety is benign, and has a population."""
+    scorer = Scorer(EngineConfig(min_reference_accounts=5))
+    for number in range(20):
+        harvests = number % 2 == 0
+        row = rows_of(f"a{number}", harvest=90 if harvests else 2, informal_harvest=90 if harvests else 2)
+        scorer.feedback.learn(row, ["harvest"], distils=not harvests)
+    calm = rows_of(*(f"p{number}" for number in range(2_000)), events=100)
+    calm["scores"][:, : len(NAMES)] = np.linspace(0.0, 1.0, 2_000)[:, None]
+    scorer.begin_epoch(_Table(calm), 1)  # type: ignore[arg-type]  # it only asks for the rows in use
+    return scorer
+
+
+def suspects(*, loud: float) -> Rows:
+    """An account with strong harvest evidence, whose volume stands out as given."""
+    rows = rows_of("suspect", harvest=90, informal_harvest=90, blocks=10, harvest_blocks=10)
+    rows["scores"][:, NAMES.index("volume")] = loud
+    return rows
+
+
+def test_it_takes_rank_from_what_analysts_reject() -> None:
+    scorer, plain = taught_scorer(), Scorer(EngineConfig())
+    plain.rates = scorer.rates
+    quiet = suspects(loud=0.5)
+    lost = plain.suspicion(quiet)[0] - scorer.suspicion(quiet)[0]
+    assert 1.0 < lost < MOST_NATS
+
+
+def test_it_cannot_silence_two_strong_signals_of_different_kinds() -> None:
+    scorer, plain = taught_scorer(), Scorer(EngineConfig())
+    plain.rates = scorer.rates
+    strong = suspects(loud=2.0)
+    assert scorer.p_values(strong)[0, NAMES.index("volume")] <= STRONG_P
+    assert scorer.suspicion(strong)[0] >= plain.suspicion(strong)[0]
+
+
+def test_a_verdict_outranks_everything() -> None:
+    scorer = taught_scorer()
+    rows = rows_of("acct-1", "loudest", harvest=[0, 100], blocks=100, incident_pane=5)
+    scorer.feedback.note(make_verdict(label="distillation"), PANE, rows[0], Rates())
+    confirmed, loudest = scorer.suspicion(rows).tolist()
+    assert confirmed > loudest
 
 
 @pytest.mark.parametrize("label", ["benign", "unsure"])

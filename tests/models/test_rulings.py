@@ -45,6 +45,7 @@ def _verdict(rng: random.Random, number: int, now: int) -> Verdict:
         subject=f"acct-{rng.choice([0, 0, 1, 2, 3, 6, 9, 99])}",
         label=rng.choice(["benign", "distillation", "unsure"]),
         at=now + rng.choice([0, 0, -20_000, 60_000]),
+        kind=rng.choice(["distillation", "distillation", "hard_ceiling"]),
         release=rng.random() < 0.3,
     )
 
@@ -163,6 +164,14 @@ def test_benign_closes_the_incident_and_says_who_said_so() -> None:
     statement = closed[0].evidence[0].statement
     assert statement.startswith("kim judged that the account is benign (verdict ver-1)")
     assert "our own nightly job" in statement
+
+
+def test_benign_on_an_incident_of_another_kind_closes_that_one_only() -> None:
+    story = Story(about_the_machine(label="benign", kind="hard_ceiling", finding_uid="burst-1"))
+    (closed,) = [finding for finding in story.after.findings if finding.ruling == "rejected"]
+    assert (closed.uid, closed.kind, closed.activity) == ("burst-1", "hard_ceiling", "close")
+    assert story.row()["incident_pane"] != 0
+    assert story.engine.scorer.feedback.of(MACHINE) is None
 
 
 def test_after_benign_the_same_behaviour_stays_quiet_and_ranks_low() -> None:
