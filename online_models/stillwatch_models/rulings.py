@@ -17,10 +17,12 @@ from stillwatch_schemas.verdicts import Verdict
 
 from stillwatch_models.accounts import AccountTable
 from stillwatch_models.feedback import statement
-from stillwatch_models.incidents import DISTILLATION, TIERS, Header, derived_uid, finding
+from stillwatch_models.incidents import DISTILLATION, HARD_CEILING, TIERS, Header, derived_uid, finding
 from stillwatch_models.panes import UNSEEN, Assignment, PaneClock
 from stillwatch_models.scoring import Scorer
 
+PLAIN_FACTS = (HARD_CEILING,)
+"""Kinds of incident that say nothing about harvesting, so that accepting one says nothing about it either."""
 SURE = 99
 """Confidence score of an incident that an analyst confirmed."""
 
@@ -110,9 +112,9 @@ class Judge:
         if slot is None:
             self.counters["verdicts_unknown"] += 1
             return None
-        if verdict.label == "benign" and verdict.kind != DISTILLATION:
+        if verdict.label == "benign" and verdict.kind in PLAIN_FACTS:
             self.counters["verdicts"] += 1
-            return self._close_other(heard, slot)
+            return self._close_fact(heard, slot)
         if not feedback.is_news(verdict):
             self.counters["verdicts_repeated"] += 1
             return None
@@ -149,8 +151,8 @@ class Judge:
         rows["said_pane"][slot] = heard.pane
         return self._finding(heard, slot, opened, "close", "rejected")
 
-    def _close_other(self, heard: Heard, slot: int) -> Finding:
-        """An incident of another kind, of which nothing is kept here: it ends, and nothing else follows from it."""
+    def _close_fact(self, heard: Heard, slot: int) -> Finding:
+        """An incident of which nothing is kept here: it ends, and nothing else follows from it."""
         verdict, row = heard.verdict, self._table.rows[slot]
         return Finding(
             uid=verdict.finding_uid,

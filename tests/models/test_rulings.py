@@ -166,7 +166,7 @@ def test_benign_closes_the_incident_and_says_who_said_so() -> None:
     assert "our own nightly job" in statement
 
 
-def test_benign_on_an_incident_of_another_kind_closes_that_one_only() -> None:
+def test_benign_on_a_burst_ends_that_incident_only() -> None:
     story = Story(about_the_machine(label="benign", kind="hard_ceiling", finding_uid="burst-1"))
     (closed,) = [finding for finding in story.after.findings if finding.ruling == "rejected"]
     assert (closed.uid, closed.kind, closed.activity) == ("burst-1", "hard_ceiling", "close")
