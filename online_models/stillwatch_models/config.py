@@ -92,6 +92,12 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Windows in which arrivals in a group are counted and compared with the group's own past."""
     group_history_windows: PositiveInt = 144
     """Windows of a group's past before a surge may be reported."""
+    campaign_idle_seconds: Positive = 7 * 86_400.0
+    """A campaign without a clump for this time is over; accounts silent for this time are not compared any more."""
+    campaign_patience_epochs: PositiveInt = 6
+    """A source partition so many epochs behind the foremost one is not waited for when accounts are compared."""
+    max_profiles: PositiveInt = 50_000
+    """Accounts that are compared with each other; beyond it those silent longest go first."""
     seed: int = 7
     """Seed of the Half-Space Trees' splits."""
     disabled_signals: tuple[str, ...] = ()

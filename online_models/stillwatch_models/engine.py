@@ -235,7 +235,6 @@ class AccountEngine:
         scored = self.scorer.score(self.table, cells)
         for cell in np.flatnonzero(scored.transition).tolist():
             out.findings.append(self._finding(cells, scored, cell, ids))
-        out.profiles.extend(samples(self.table, cells, source=self.partition, pane_ms=self.pane_ms))
         out.profiles.extend(
             profiles(
                 self.table,
@@ -247,6 +246,7 @@ class AccountEngine:
                 ids=ids,
             )
         )
+        out.profiles.extend(samples(self.table, cells, source=self.partition, pane_ms=self.pane_ms))
         self.counters["events"] += len(events)
         self.counters["late"] += int(events["late"].sum())
         self.counters["panes"] += len(np.unique(cells.pane))

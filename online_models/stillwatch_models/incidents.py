@@ -21,6 +21,8 @@ incidents the budgets decide (`evidence.thresholds`). No finding of today is `lo
 DISTILLATION = "distillation"
 HARD_CEILING = "hard_ceiling"
 ASN_SURGE = "asn_surge"
+CAMPAIGN = "campaign"
+CAMPAIGN_MEMBER = "campaign_member"
 
 
 def derived_uid(*parts: object) -> str:

@@ -1,0 +1,287 @@
+"""Clumps: accounts of different organisations that ask about the same narrow thing, as no two ordinary accounts do.
+
+Each account is the direction in which the mean embedding of its requests departs from ordinary traffic's. Two accounts
+are neighbours when these directions nearly agree and they work at the same pace: one operation drives its accounts
+alike. Accounts with at least two neighbours form the cores of clumps; connected cores of three organisations or more
+are a clump. Three tests differ in which requests they look at:
+
+- `one_shot_clump`: requests that open a conversation, of accounts that do nothing else, follow no template and do not
+  repeat themselves. Neither style nor evidence of the account's own is asked for.
+- `harvest_clump`: harvest events only; so a campaign that mixes in innocent talk is seen as well.
+- `wrapped_clump`: harvest events but for a template around them: a constant wrapper hides nothing.
+
+Where the first word is nearly always the same (translate, summarise, ...), like content is no wonder: there two
+accounts are neighbours only if they also share rare passages (`likeness`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations, compress
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from stillwatch_schemas.signals import Content, Profile
+
+from stillwatch_models.campaigns.known import KnownAccount
+from stillwatch_models.campaigns.likeness import RarePassages, Shared, organisation, shared_texts
+from stillwatch_models.columns import EMBEDDING
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+FULL_EMBEDDING = 127.0
+MANY_BLOCKS, FEW_BLOCKS, SEEN_AGAIN_MS = 8, 3, 12 * 3_600_000
+"""An account is compared once it was active in eight hours, or in three of them if it was seen again 12 hours after
+it came: what starts and ends in one working day is a job, such as an evaluation run."""
+MOST_OVERLAP, MOST_VIRAL = 0.5, 0.05
+LEAST_ORGANISATIONS = 3
+CORE_NEIGHBOURS = 2
+JOINING_NEIGHBOURS = 3
+JOINING_SLACK = 0.05
+"""An account with three neighbours in a clump joins it at a cosine this much lower."""
+SAME_PACE = 1.0
+"""Doublings by which the requests per active hour of neighbours may differ."""
+FIXED_OPENING = 0.6
+"""Share of one first word from which on like content needs another reason."""
+LEAST_RARE = 0.15
+KEPT_NEIGHBOURS = 64
+"""Of an account's neighbours so many are followed; in a clump of thousands they are plenty."""
+ROWS_AT_ONCE = 1_024
+COMPARED_FOR_CHANCE = 40
+"""Accounts whose pairs tell how common shared passages are."""
+
+
+class ContentTest(msgspec.Struct, frozen=True, kw_only=True):
+    """One way to look at accounts' contents."""
+
+    name: str
+    least_cosine: float
+    content: Callable[[Profile], Content]
+    admits: Callable[[Profile, Shared], bool]
+    words: str
+    """What the requests are called in an explanation."""
+    fixed_opening_needs_reason: bool = False
+
+
+def _admits_one_shot(profile: Profile, shared: Shared) -> bool:
+    content = profile.one_shot
+    return (
+        content.count >= 15  # noqa: PLR2004 - the limits of this test stand together here and nowhere else
+        and shared.viral <= MOST_VIRAL
+        and profile.one_shot_share >= 0.9  # noqa: PLR2004 - as above
+        and profile.answer_tokens >= 30  # noqa: PLR2004 - as above
+        and profile.repeat_share <= 0.25  # noqa: PLR2004 - as above
+        and profile.template_share < 0.5  # noqa: PLR2004 - as above
+        and float(np.linalg.norm(mean_of(content))) < 0.62  # noqa: PLR2004 - as above; more is one text over and over
+    )
+
+
+def _admits_harvest(profile: Profile, shared: Shared) -> bool:  # noqa: ARG001 - the tests share one signature
+    return (
+        profile.harvested.count >= 8  # noqa: PLR2004 - as above
+        and profile.nats >= 0
+        and profile.harvest > 0.25 * profile.answers
+    )
+
+
+def _admits_wrapped(profile: Profile, shared: Shared) -> bool:  # noqa: ARG001 - the tests share one signature
+    return (
+        profile.wrapped_one_shot.count >= 10  # noqa: PLR2004 - as above
+        and profile.wrapped > 0.55 * profile.answers
+    )
+
+
+TESTS = (
+    ContentTest(
+        name="one_shot_clump",
+        least_cosine=0.8,
+        content=lambda profile: profile.one_shot,
+        admits=_admits_one_shot,
+        words="one-shot requests",
+        fixed_opening_needs_reason=True,
+    ),
+    ContentTest(
+        name="harvest_clump",
+        least_cosine=0.7,
+        content=lambda profile: profile.harvested,
+        admits=_admits_harvest,
+        words="harvest events",
+    ),
+    ContentTest(
+        name="wrapped_clump",
+        least_cosine=0.8,
+        content=lambda profile: profile.wrapped_one_shot,
+        admits=_admits_wrapped,
+        words="wrapped harvest events",
+    ),
+)
+CLUMP_SIGNALS = tuple(test.name for test in TESTS)
+
+
+class Clump(msgspec.Struct, frozen=True):
+    """One clump, its members in order of their ids."""
+
+    test: ContentTest
+    members: tuple[str, ...]
+    neighbours: tuple[int, ...]
+    """Of each member."""
+    directions: Floats
+    """Unit vectors, one a member."""
+    cosine: float
+    """Median over the members of the mean cosine to the others."""
+    passages: float
+    """Nats that rare passages shared by its members add: see `_Neighbourhood.passage_nats`."""
+    usual_cosine: float
+    """Mean cosine between any two of the accounts that the test looked at."""
+    candidates: int
+    """How many these are."""
+
+
+def mean_of(content: Content) -> Floats:
+    """Mean embedding, of length 1 at most."""
+    if not content.count or len(content.embedding) != 2 * EMBEDDING:
+        return np.zeros(EMBEDDING)
+    return np.frombuffer(content.embedding, "<i2").astype(np.float64) / (content.count * FULL_EMBEDDING)
+
+
+def pace(profile: Profile) -> float:
+    """Requests per active hour, in doublings."""
+    return float(np.log2(profile.events / max(1, profile.blocks)))
+
+
+def clumps(accounts: Sequence[KnownAccount], ordinary: Floats, tests: Sequence[ContentTest] = TESTS) -> list[Clump]:
+    """Every clump of every test; `ordinary` is the mean embedding of ordinary one-shot traffic."""
+    persisting = [_persists(known.profile) for known in accounts]
+    shared = shared_texts(accounts, persisting)
+    accounts = list(compress(accounts, persisting))
+    shared = list(compress(shared, persisting))
+    return [clump for test in tests for clump in _clumps_of(test, accounts, shared, ordinary)]
+
+
+def _clumps_of(
+    test: ContentTest, accounts: Sequence[KnownAccount], shared: Sequence[Shared], ordinary: Floats
+) -> Iterator[Clump]:
+    chosen = [known for known, texts in zip(accounts, shared, strict=True) if _compared(test, known.profile, texts)]
+    if len(chosen) < LEAST_ORGANISATIONS:
+        return
+    directions = np.array([mean_of(test.content(known.profile)) for known in chosen]) - ordinary
+    directions /= np.maximum(np.linalg.norm(directions, axis=1), 1e-9)[:, None]
+    near = _Neighbourhood(test, chosen, directions)
+    usual = _mean_cosine(directions)
+    for members in near.components():
+        yield Clump(
+            test=test,
+            members=tuple(chosen[at].profile.account for at in members.tolist()),
+            neighbours=tuple(near.degree[members].tolist()),
+            directions=directions[members],
+            cosine=_median_cosine(directions[members]),
+            passages=near.passage_nats(members),
+            usual_cosine=usual,
+            candidates=len(chosen),
+        )
+
+
+def _compared(test: ContentTest, profile: Profile, shared: Shared) -> bool:
+    return shared.overlap < MOST_OVERLAP and test.admits(profile, shared)
+
+
+def _persists(profile: Profile) -> bool:
+    seen_again = profile.pane_end_ms - profile.first_seen_ms >= SEEN_AGAIN_MS
+    return profile.blocks >= MANY_BLOCKS or (profile.blocks >= FEW_BLOCKS and seen_again)
+
+
+def _median_cosine(directions: Floats) -> float:
+    count = len(directions)
+    total = directions @ directions.sum(axis=0)
+    return float(np.median((total - 1.0) / max(1, count - 1)))
+
+
+def _mean_cosine(directions: Floats) -> float:
+    count, total = len(directions), directions.sum(axis=0)
+    return float((total @ total - count) / (count * (count - 1)))
+
+
+class _Neighbourhood:
+    """Who is whose neighbour among the accounts of one test."""
+
+    def __init__(self, test: ContentTest, accounts: Sequence[KnownAccount], directions: Floats) -> None:
+        self._test = test
+        self._accounts = accounts
+        self._directions = directions
+        names = sorted({organisation(known) for known in accounts})
+        number = {name: at for at, name in enumerate(names)}
+        self._organisation = np.array([number[organisation(known)] for known in accounts])
+        self._pace = np.array([pace(known.profile) for known in accounts])
+        self._fixed = np.array([known.profile.opening_share >= FIXED_OPENING for known in accounts])
+        self._rare = RarePassages(accounts) if test.fixed_opening_needs_reason and self._fixed.any() else None
+        self._one, self._other, self._cosine = self._pairs(test.least_cosine - JOINING_SLACK)
+        close = self._cosine >= test.least_cosine
+        self.degree = np.bincount(self._one[close], minlength=len(accounts))
+
+    def components(self) -> Iterator[Indices]:
+        """Clumps, as ascending positions of their members."""
+        core = self.degree >= CORE_NEIGHBOURS
+        linked = (self._cosine >= self._test.least_cosine) & core[self._one] & core[self._other]
+        count = len(self._accounts)
+        links = coo_array((np.ones(int(linked.sum())), (self._one[linked], self._other[linked])), shape=(count, count))
+        labels = connected_components(links, directed=False)[1]
+        labels = np.where(core, labels, -1)
+        for label in np.unique(labels[core]).tolist():
+            inner = labels == label
+            if len(np.unique(self._organisation[inner])) >= LEAST_ORGANISATIONS:
+                yield np.flatnonzero(inner | self._joining(inner, labels))
+
+    def _joining(self, inner: NDArray[np.bool_], labels: Indices) -> NDArray[np.bool_]:
+        near = np.bincount(self._one[inner[self._other]], minlength=len(inner))
+        return np.asarray((labels < 0) & (near >= JOINING_NEIGHBOURS))
+
+    def _pairs(self, least: float) -> tuple[Indices, Indices, Floats]:
+        """Pairs of different organisations, alike and at the same pace, in both directions."""
+        parts = [self._pairs_of(start, least) for start in range(0, len(self._accounts), ROWS_AT_ONCE)]
+        one, other, cosine = (np.concatenate([part[column] for part in parts]) for column in range(3))
+        return one.astype(np.intp), other.astype(np.intp), cosine
+
+    def _pairs_of(self, start: int, least: float) -> tuple[Indices, Indices, Floats]:
+        rows = slice(start, start + ROWS_AT_ONCE)
+        cosine = self._directions[rows] @ self._directions.T
+        near = (cosine >= least) & (self._organisation[rows, None] != self._organisation[None])
+        near &= np.abs(self._pace[rows, None] - self._pace[None]) <= SAME_PACE
+        self._keep_nearest(near, cosine)
+        one, other = np.nonzero(near)
+        values = cosine[one, other]
+        one = one + start
+        if self._rare is None:
+            return one, other, values
+        kept = np.array([self._has_reason(int(a), int(b)) for a, b in zip(one, other, strict=True)], bool)
+        return one[kept], other[kept], values[kept]
+
+    def passage_nats(self, members: Indices) -> float:
+        """-ln of the chance that two accounts with a fixed first word share rare passages, once for each member but one.
+
+        The chance is the share of pairs that do among all that were compared.
+        """
+        fixed = int(self._fixed[members].sum())
+        return (fixed - 1) * -math.log(self._chance_of_passages()) if fixed > 1 else 0.0
+
+    def _chance_of_passages(self) -> float:
+        fixed = np.flatnonzero(self._fixed)[:COMPARED_FOR_CHANCE].tolist()
+        pairs = [(a, b) for a, b in combinations(fixed, 2) if self._organisation[a] != self._organisation[b]]
+        return (1 + sum(self._has_reason(a, b) for a, b in pairs)) / (2 + len(pairs))
+
+    @staticmethod
+    def _keep_nearest(near: NDArray[np.bool_], cosine: Floats) -> None:
+        for row in np.flatnonzero(near.sum(axis=1) > KEPT_NEIGHBOURS).tolist():
+            some = np.flatnonzero(near[row])
+            far = np.argsort(-cosine[row, some], kind="stable")[KEPT_NEIGHBOURS:]
+            near[row, some[far]] = False
+
+    def _has_reason(self, one: int, other: int) -> bool:
+        """Whether like content means something for this pair."""
+        if self._rare is None or not (self._fixed[one] or self._fixed[other]):
+            return True
+        return self._rare.share(self._accounts[one].shingles, self._accounts[other].shingles) >= LEAST_RARE
