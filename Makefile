@@ -25,7 +25,7 @@ export UV_PYTHON_DOWNLOADS := never
 # An activated environment of something else must not become ours.
 unexport VIRTUAL_ENV PYTHONPATH
 
-.PHONY: help demo test check lint format types imports docs-check lock lock-check kafka kafka-run bench bench-check bench-env wheels venv clean
+.PHONY: help demo test check lint format types imports docs-check lock lock-check kafka kafka-run bench bench-check bench-env soak-benign wheels venv clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -73,6 +73,9 @@ bench: .venv-bench/.installed kafka  ## race the peers, measure growth, redraw d
 
 bench-check: .venv/.installed  ## instruction counts of the core's hot functions against the recorded ones
 	@$(BIN)/python bench/instructions.py $(ARGS)
+
+soak-benign: .venv/.installed  ## four simulated weeks without an attack: do the false-positive budgets hold?
+	@PYTHONPATH=tests $(BIN)/python bench/soak_benign.py $(ARGS)
 
 bench-env: .venv-bench/.installed  ## install what the benchmarks need into .venv-bench
 

@@ -2,7 +2,7 @@
 
 Once an epoch the population is frozen anew from the latest scores of accounts that are known well enough and calm. Four
 things keep it from being led: accounts under suspicion are in quarantine, an account is one row whatever it sends, a
-reference of the first days learns nothing more, and a drift is told instead of being learned in silence.
+reference of the first week learns nothing more, and a drift is told instead of being learned in silence.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ class PolicyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class TierBudgets(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The part of the false-positive budget that may reach a higher tier, where more is done to an account."""
 
-    high: Positive = 0.01
+    high: Positive = 0.5
     """Benign accounts that reach the tier `high` (throttled when enforcing), per 10,000 account-days."""
     critical: Positive = 0.0001
     """Benign accounts that reach the tier `critical` (suspended, if no human is needed), per 10,000 account-days."""
@@ -70,7 +70,7 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """... unless it has sent so many of them."""
     reference_seconds: Positive = 3_600.0
     """How often the population that everyone is measured against is frozen anew."""
-    frozen_reference_seconds: Positive = 2 * 86_400.0
+    frozen_reference_seconds: Positive = 7 * 86_400.0
     """Event time after which the population is kept as the frozen reference, against which slow drift shows."""
     teach_seconds: Positive = 600.0
     """An account teaches the learners at most once in this time."""

@@ -58,7 +58,7 @@ def _harvest(scorer: Scorer, nats: float, row: Rows, event_ids: tuple[str, ...])
 
 
 def _then(scorer: Scorer, scored: Scored, cell: int, column: int, stratum: int) -> str:
-    """Where the account would have stood among the accounts of the first days, if the population has moved since."""
+    """Where the account would have stood among the accounts of the first week, if the population has moved since."""
     reference = scorer.calibration.reference
     if not reference.has_moved(column):
         return ""

@@ -40,7 +40,7 @@ def test_every_setting_changes_the_hash(name: str) -> None:
     others = {
         "policy": PolicyConfig(suspend_needs_human=False),
         "disabled_signals": ("volume",),
-        "tier_budgets": TierBudgets(high=0.5),
+        "tier_budgets": TierBudgets(high=0.25),
     }
     other = others[name] if name in others else value + 1
     assert msgspec.structs.replace(EngineConfig(), **{name: other}).hash() != EngineConfig().hash()

@@ -1,4 +1,4 @@
-"""The frozen reference: the population of the first days, kept for ever, which exposes what drifts slowly.
+"""The frozen reference: the population of the first week, kept for ever, which exposes what drifts slowly.
 
 The population is frozen anew every hour from calm accounts, so whoever moves slowly enough moves it along ("boiling
 frog"). The reference is frozen once and learns nothing more. How far the population has come from it, detector by
