@@ -11,22 +11,30 @@ from collections.abc import Iterable
 
 from stillwatch_schemas.errors import ConfigError
 
+from stillwatch_models.campaigns.clumps import TESTS, ContentTest
 from stillwatch_models.config import EngineConfig
 from stillwatch_models.detectors import DETECTORS
-from stillwatch_models.incidents import HARD_CEILING
+from stillwatch_models.incidents import CAMPAIGN, HARD_CEILING
 
 HARVEST = "harvest"
 """The test that decides about accounts; see `evidence`."""
 
 
 def signal_names() -> tuple[str, ...]:
-    """Every signal that can be switched off: the deciding test, the account's detectors, the hard ceiling."""
-    return (HARVEST, *(detector.name for detector in DETECTORS), HARD_CEILING)
+    """Every signal that can be switched off; `campaign` stands for all tests that compare accounts."""
+    detectors, tests = (detector.name for detector in DETECTORS), (test.name for test in TESTS)
+    return (HARVEST, *detectors, HARD_CEILING, CAMPAIGN, *tests)
 
 
 def disabled_detectors(config: EngineConfig) -> list[int]:
     """Columns, in the order of `DETECTORS`, of the detectors that are switched off."""
     return [column for column, detector in enumerate(DETECTORS) if detector.name in config.disabled_signals]
+
+
+def campaign_tests(config: EngineConfig) -> tuple[ContentTest, ...]:
+    """The tests by which accounts are compared, without those that are switched off."""
+    off = config.disabled_signals
+    return () if CAMPAIGN in off else tuple(test for test in TESTS if test.name not in off)
 
 
 def refuse_unknown_signals(names: Iterable[str], where: str) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from stillwatch_models.config import EngineConfig
 from stillwatch_models.detectors import DETECTORS
 from stillwatch_models.engine import AccountEngine
 from stillwatch_models.shard import Outputs
-from stillwatch_models.switches import HARVEST, refuse_unknown_signals, signal_names
+from stillwatch_models.switches import HARVEST, campaign_tests, refuse_unknown_signals, signal_names
 from stillwatch_schemas.errors import ConfigError
 from support.traffic import run, small_config, traffic
 
@@ -58,6 +59,14 @@ def test_a_detector_gives_no_reason_and_no_rank_when_off(name: str) -> None:
 def test_without_any_detector_accounts_rank_by_the_harvest_test_alone() -> None:
     engine, _ = observed(*(detector.name for detector in DETECTORS))
     assert set(engine.table.rows["joint"][engine.table.used()].tolist()) == {0.0}
+
+
+def test_campaign_tests_go_one_by_one_or_together() -> None:
+    names = [test.name for test in campaign_tests(EngineConfig())]
+    assert set(names) < set(signal_names())
+    rest = [test.name for test in campaign_tests(EngineConfig(disabled_signals=(names[0],)))]
+    assert rest == names[1:]
+    assert campaign_tests(EngineConfig(disabled_signals=("campaign",))) == ()
 
 
 def test_a_signal_that_does_not_exist_is_refused_with_a_hint() -> None:

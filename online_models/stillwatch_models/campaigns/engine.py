@@ -17,7 +17,7 @@ from stillwatch_schemas.verdicts import Verdict
 
 from stillwatch_models import evidence
 from stillwatch_models.campaigns import known as knowledge
-from stillwatch_models.campaigns.clumps import FULL_EMBEDDING, TESTS, clumps
+from stillwatch_models.campaigns.clumps import FULL_EMBEDDING, clumps
 from stillwatch_models.campaigns.evidence import pooled
 from stillwatch_models.campaigns.infrastructure import in_common
 from stillwatch_models.campaigns.known import EMPTY, SHINGLES_KEPT, TEXTS_KEPT, KnownAccount, add_sample
@@ -27,6 +27,7 @@ from stillwatch_models.columns import EMBEDDING
 from stillwatch_models.config import EngineConfig
 from stillwatch_models.panes import UNSEEN
 from stillwatch_models.shard import Batch, Checkpoint, Outputs
+from stillwatch_models.switches import campaign_tests
 
 Item = ProfileSignal | Verdict
 
@@ -76,7 +77,7 @@ class CampaignEngine:
         self._idle_panes = max(1, round(config.campaign_idle_seconds / config.pane_seconds))
         self._rejected_panes = max(1, round(config.rejected_seconds / config.pane_seconds))
         self._hash = config.hash()
-        self._tests = tuple(test for test in TESTS if test.name not in config.disabled_signals)
+        self._tests = campaign_tests(config)
         self._sources = {source: Source(UNSEEN) for source in range(sources)}
         self._waiting: list[tuple[int, int, Item]] = []
         """Epoch, offset and item of what came for epochs that are open."""
