@@ -7,11 +7,12 @@ not shown itself yet: it counts as neither found nor missed.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import msgspec
 from stillwatch_models.accounts import AccountRow
+from stillwatch_models.incidents import CAMPAIGN_MEMBER
 
 from stillwatch_streams.replay.among import among, among_by
 from stillwatch_streams.replay.campaign_results import (
@@ -67,7 +68,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     day_one_alerts: dict[str, int]
     """Incidents opened within 24 hours of the first event, by kind of subject."""
     day_one_group_alerts: int
-    """Those among them about a campaign or another group, and not about an account."""
+    """Those among them about a campaign, one of its members as such, or another group."""
     reported_campaigns: tuple[ReportedCampaign, ...]
     purity: Share
     """Members that belong, over all reported campaigns together."""
@@ -87,7 +88,7 @@ def evaluate(
     leaks = [campaign.leaked_share for campaign in campaigns]
     exchanges = sum(campaign.exchanges for campaign in campaigns)
     pure = tuple(purity_of(members, truth.labels))
-    opened = _opened_on_day_one(notes, truth.start_ms)
+    opened = [note for note in notes if note.activity == "create" and note.time_ms < truth.start_ms + DAY_MS]
     benign_alerted = among(benign, alerted)
     return Evaluation(
         benign_accounts=len(benign),
@@ -106,8 +107,8 @@ def evaluate(
         benign_reported_by_archetype=among_by(benign, "archetype", reported),
         budget_use=budget_use(benign_alerted.hits, truth.benign_account_days),
         distill_alerted=among(distill, alerted),
-        day_one_alerts=opened,
-        day_one_group_alerts=sum(count for kind, count in opened.items() if kind != "account"),
+        day_one_alerts=dict(sorted(Counter(note.subject_kind for note in opened).items())),
+        day_one_group_alerts=sum(note.subject_kind != "account" or note.kind == CAMPAIGN_MEMBER for note in opened),
         reported_campaigns=pure,
         purity=share(sum(one.belonging.hits for one in pure), sum(one.belonging.total for one in pure)),
     )
@@ -117,11 +118,3 @@ def budget_use(alerted: int, account_days: int) -> BudgetUse:
     """Alerted accounts against account-days; an account is alerted at most once, so they are trials of a share."""
     found = share(alerted, max(alerted, account_days))
     return BudgetUse(alerted, account_days, PER * found.rate, PER * found.low, PER * found.high)
-
-
-def _opened_on_day_one(notes: Iterable[Note], start_ms: int) -> dict[str, int]:
-    counts: dict[str, int] = defaultdict(int)
-    for note in notes:
-        if note.activity == "create" and note.time_ms < start_ms + DAY_MS:
-            counts[note.subject_kind] += 1
-    return dict(sorted(counts.items()))

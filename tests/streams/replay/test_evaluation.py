@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import pytest
 from stillwatch_models.accounts import AccountRow
+from stillwatch_models.incidents import CAMPAIGN_MEMBER
 from stillwatch_streams.replay.campaign_results import before, first_reports, purity_of
 from stillwatch_streams.replay.evaluation import Evaluation, budget_use, evaluate
 from stillwatch_streams.replay.labels import Label
@@ -133,6 +135,12 @@ def test_benign_accounts_that_suffer(world: Evaluation) -> None:
 def test_day_one_counts_incidents_opened_within_24_hours(world: Evaluation) -> None:
     assert world.day_one_alerts == {"account": 1, "asn": 2}
     assert world.day_one_group_alerts == 2
+
+
+def test_a_member_alerted_for_its_company_is_a_group_alert() -> None:
+    member = msgspec.structs.replace(note("account", START), kind=CAMPAIGN_MEMBER)
+    found = evaluate(Truth({}, {}, START), [], [], [member, note("account", START)])
+    assert (found.day_one_alerts, found.day_one_group_alerts) == ({"account": 2}, 1)
 
 
 def test_purity_of_reported_groups(world: Evaluation) -> None:
