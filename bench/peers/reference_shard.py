@@ -6,7 +6,7 @@ Unlike the peers it keeps the forest across restarts too: its rows and every acc
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -15,12 +15,13 @@ from stillwatch_models.learners.half_space_trees import HalfSpaceForest, Shape
 from stillwatch_models.shard import Batch, Checkpoint, Outputs
 from stillwatch_schemas.errors import ContractError
 
+from peers.columns import Windows
 from peers.work import ALERT_ABOVE, FEATURES, FOREST_WINDOW, HEIGHT, SEED, TREES, TYPICAL, WINDOW_MS, Alert, Request
 
 FOREST_ROW = b"m:forest"
 CLOCK_ROW = b"m:offset"
 ACCOUNT_ROW = b"a:"
-_WINDOW = struct.Struct("<qqq")
+SCALE = np.array(TYPICAL)
 _OFFSET = struct.Struct("<q")
 _decoder = msgspec.json.Decoder(Request)
 
@@ -45,8 +46,7 @@ class ReferenceShard:
     def __init__(self, partition: int) -> None:
         self.partition = partition
         self._forest = HalfSpaceForest(FEATURES, Shape(trees=TREES, height=HEIGHT, window=FOREST_WINDOW, seed=SEED))
-        self._windows: dict[str, list[int]] = {}
-        """Account → [window, requests, tokens]."""
+        self._windows = Windows()
         self._dirty: set[str] = set()
         self._next_offset = 0
         self._written = -1
@@ -54,23 +54,18 @@ class ReferenceShard:
     def process(self, batch: Batch[Request]) -> ReferenceOutputs:
         """Fold, score and learn every event of the batch."""
         self._next_offset = batch.next_offset
-        if not batch.items:
+        events = batch.items
+        if not events:
             return ReferenceOutputs()
-        raw = np.array(list(self._fold(batch.items)), np.float64)
-        scores = self._forest.score_then_learn(raw / (raw + np.array(TYPICAL)))
-        return ReferenceOutputs(alerts=_alerts(batch.items, scores))
-
-    def _fold(self, events: Sequence[Request]) -> Iterator[tuple[float, ...]]:
-        windows, get = self._windows, self._windows.get
-        self._dirty.update([event.account_id for event in events])
-        for event in events:
-            number = event.ts // WINDOW_MS
-            window = get(event.account_id)
-            if window is None or window[0] != number:
-                window = windows[event.account_id] = [number, 0, 0]
-            window[1] += 1
-            window[2] += event.input_tokens + event.output_tokens
-            yield event.input_tokens, event.latency_ms, event.output_tokens, window[1], window[2]
+        accounts = [event.account_id for event in events]
+        self._dirty.update(accounts)
+        windows = np.array([event.ts for event in events]) // WINDOW_MS
+        given = np.array([event.input_tokens for event in events])
+        made = np.array([event.output_tokens for event in events])
+        latency = np.array([event.latency_ms for event in events])
+        raw = np.column_stack((given, latency, made, *self._windows.fold(accounts, windows, given + made)))
+        scores = self._forest.score_then_learn(raw / (raw + SCALE))
+        return ReferenceOutputs(alerts=_alerts(events, scores))
 
     def finish(self) -> Outputs:
         """Nothing is open: every event has its answer."""
@@ -84,27 +79,25 @@ class ReferenceShard:
         """Windows touched since the last call, the forest and the offset."""
         if self._next_offset == self._written:
             return None
-        rows: dict[bytes, bytes | None] = {ACCOUNT_ROW + name.encode(): self._row(name) for name in self._dirty}
-        rows |= self._rest()
+        rows: dict[bytes, bytes | None] = {**self._rows(self._dirty), **self._rest()}
         self._dirty.clear()
         self._written = self._next_offset
         return Checkpoint(rows=rows, next_offset=self._next_offset)
 
     def snapshot(self) -> dict[bytes, bytes]:
         """Every row."""
-        return {ACCOUNT_ROW + name.encode(): self._row(name) for name in sorted(self._windows)} | self._rest()
+        return self._rows(sorted(self._windows.accounts())) | self._rest()
 
     def restore(self, rows: Mapping[bytes, bytes]) -> int:
         """Take over every row; where to read on."""
-        for key, row in rows.items():
-            if key.startswith(ACCOUNT_ROW):
-                self._windows[key[len(ACCOUNT_ROW) :].decode()] = list(_WINDOW.unpack(row))
+        start = len(ACCOUNT_ROW)
+        self._windows.load({key[start:].decode(): row for key, row in rows.items() if key.startswith(ACCOUNT_ROW)})
         self._forest.load(rows[FOREST_ROW])
         self._next_offset = self._written = _OFFSET.unpack(rows[CLOCK_ROW])[0]
         return self._next_offset
 
-    def _row(self, name: str) -> bytes:
-        return _WINDOW.pack(*self._windows[name])
+    def _rows(self, accounts: Iterable[str]) -> dict[bytes, bytes]:
+        return {ACCOUNT_ROW + name.encode(): row for name, row in self._windows.dump(accounts).items()}
 
     def _rest(self) -> dict[bytes, bytes]:
         return {FOREST_ROW: self._forest.dump(), CLOCK_ROW: _OFFSET.pack(self._next_offset)}
