@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import typer
-from stillwatch_models.incidents import derived_uid
+from stillwatch_models.incidents import DISTILLATION, HARD_CEILING, derived_uid
 from stillwatch_schemas.alerts import decode_finding
 from stillwatch_schemas.codec import decode_verdict, encode_verdict
 from stillwatch_schemas.errors import ConfigError, ContractError
@@ -25,6 +25,8 @@ from stillwatch_streams.topic_reader import read_topic
 from stillwatch_agents.commands.options import AsJson, ConfigFile
 
 JUDGED = ("account", "campaign")
+OF_ACCOUNT_SHARDS = (DISTILLATION, HARD_CEILING)
+"""Kinds of incident whose `shard` is the request partition of the account."""
 
 
 def verdict(
@@ -93,7 +95,7 @@ async def _facts(settings: Settings, uid: str) -> dict[str, Any]:
         "subject": found.subject,
         "subject_kind": found.subject_kind,
         "kind": found.kind,
-        "shard": found.shard if found.subject_kind == "account" else None,
+        "shard": found.shard if found.kind in OF_ACCOUNT_SHARDS else None,
     }
 
 
