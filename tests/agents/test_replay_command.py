@@ -11,8 +11,9 @@ from pathlib import Path
 import msgspec
 import pytest
 from stillwatch_agents.cli import command_line
+from stillwatch_schemas.codec import encode_verdict
 from stillwatch_schemas.errors import SourceError, StillwatchError
-from support.builders import T0, make_event
+from support.builders import T0, make_event, make_verdict
 from typer.testing import CliRunner, Result
 
 LABELS = "account_id,label,archetype,campaign_id,family\nacct-0,distill,harvester,c1,f\nacct-1,benign,human,,\n"
@@ -55,6 +56,16 @@ def test_the_configuration_file_reaches_the_engine(events: Path, tmp_path: Path)
     (tmp_path / "own.toml").write_text("[engine]\nseed = 99\n")
     result = run(events, "--out", tmp_path / "out", "--config", tmp_path / "own.toml", "--json")
     assert json.loads(result.stdout)["config"]["seed"] == 99
+
+
+def test_verdicts_reach_the_detector(events: Path, tmp_path: Path) -> None:
+    verdict = make_verdict(subject="acct-1", label="distillation", at=T0 + 600_000)
+    (tmp_path / "verdicts.jsonl").write_bytes(encode_verdict(verdict))
+    result = run(events, "--out", tmp_path / "out", "--verdicts", tmp_path / "verdicts.jsonl", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["accounts_alerted"] == 1
+    first = (tmp_path / "out" / "accounts.csv").read_text().splitlines()[1]
+    assert first.startswith("acct-1,")
 
 
 def test_a_missing_source_is_one_clear_line_and_exit_2(tmp_path: Path) -> None:
