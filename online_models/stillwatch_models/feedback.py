@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from stillwatch_schemas.findings import Evidence
 from stillwatch_schemas.verdicts import Label, Verdict
 
-from stillwatch_models import evidence, features
+from stillwatch_models import evidence
 from stillwatch_models.accounts import START, Rows, key_of
 from stillwatch_models.evidence import Rates
 from stillwatch_models.learners.reranker import Reranker
+from stillwatch_models.reranked import COLUMNS, account_features
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -37,30 +38,6 @@ ACCEPTED_MARGIN, MOST_ACCEPTED = 0.05, 0.95
 PRIOR_VERDICTS = 4.0
 """Verdicts' worth of trust that every signal starts with."""
 LEAST_TRUST = 0.5
-FULL_BLOCKS, FULL_JOINT, FULL_SHARE_PRIOR = 48.0, 20.0, 4.0
-"""Blocks and joint score that count as much; events that a share is drawn towards zero by."""
-RERANKED = (
-    "one_shot",
-    "follow_ups",
-    "log_chars",
-    "chars_spread",
-    "log_output",
-    "output_spread",
-    "rides_limit",
-    "system",
-    "tools",
-    "template_mass",
-    "freshness",
-    "coverage_exponent",
-    "inner_variety",
-    "elicitation",
-    "grading",
-    "code",
-    "gap_spread",
-    "hour_entropy",
-)
-"""Features that the re-ranker reads besides harvest shares, blocks and the joint score: none names a customer."""
-
 ROW_PREFIX, MODEL_ROW = b"v:", b"m:feedback"
 
 
@@ -92,7 +69,7 @@ class Feedback:
 
     def __init__(self, rejected_panes: int) -> None:
         self.judged: dict[str, Judged] = {}
-        self.reranker = Reranker(len(RERANKED) + 4)
+        self.reranker = Reranker(COLUMNS)
         self.trust: dict[str, tuple[int, int]] = {}
         self._rejected_panes = rejected_panes
         self._dirty: set[str] = set()
@@ -252,19 +229,6 @@ class Feedback:
         at = np.minimum(np.searchsorted(self._rejected_keys, rows["key"]), len(self._rejected) - 1)
         found = np.flatnonzero(self._rejected_keys[at] == rows["key"])
         return found, at[found]
-
-
-def account_features(rows: Rows) -> Floats:
-    """What the re-ranker reads of accounts, each in [0, 1], shape (n, columns)."""
-    answers = rows["answers"] + FULL_SHARE_PRIOR
-    scaled = features.scaled(features.matrix(rows))
-    own = [
-        np.clip((rows["harvest"] + 1.0) / answers, 0.0, 1.0),
-        np.clip((rows["informal_harvest"] + 1.0) / answers, 0.0, 1.0),
-        np.minimum(rows["harvest_blocks"] / FULL_BLOCKS, 1.0),
-        np.clip(rows["joint"] / FULL_JOINT, 0.0, 1.0),
-    ]
-    return np.column_stack([*own, *(scaled[:, features.INDEX[name]] for name in RERANKED)])
 
 
 def statement(judged: Judged | Verdict) -> Evidence:
