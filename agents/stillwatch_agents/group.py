@@ -17,4 +17,5 @@ def group_spec(settings: Settings, sources: int) -> AgentSpec:
         topic=TopicNames(settings).signals,
         make_shard=lambda partition: GroupEngine(settings.engine, partition, sources),
         decode=TypedDecoder(decode_signal),
+        gauges=lambda engine: engine.gauges(),
     )

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from stillwatch_schemas.events import RequestEvent, Sketch
 
+from stillwatch_models.networks import client_code, network_code
+
 CELLS = 4
 """Topic cells a prompt may fall in."""
 MINHASHES = 8
@@ -20,6 +22,7 @@ NO_SKETCH = Sketch()
 _NO_EMBEDDING = bytes(EMBEDDING)
 _NO_MINHASH = (0,) * MINHASHES
 
+MS_PER_DAY = 86_400_000
 LEAST_ANSWER = 5
 """Output tokens from which on an answer is worth training on; an unknown number counts as enough."""
 OPENS_FORMALLY, FIRST_PERSON, GREETS = 1, 2, 4
@@ -50,6 +53,7 @@ EVENT = np.dtype(
         ("payment", "u4"),
         ("client", "u4"),
         ("net", "u4"),
+        ("created", "u4"),  # day since 1970 on which the account was created; 0 where unknown
         ("system_template", "u4"),
         ("chars", "i4"),
         ("input_tokens", "i4"),
@@ -87,16 +91,6 @@ def hash_text(text: str | None) -> int:
     return crc32(text.encode("utf-8", "surrogatepass")) if text else 0
 
 
-def network_of(address: str | None) -> str | None:
-    """The /24 of an IPv4 address or the /48 of an IPv6 one, as text; None for none."""
-    if not address:
-        return None
-    if ":" not in address:
-        return address.rpartition(".")[0]
-    groups = address.split("::")[0].split(":")[:3]
-    return ":".join(group.lstrip("0") or "0" for group in [*groups, "0", "0", "0"][:3])
-
-
 def build(events: Sequence[RequestEvent], offsets: Sequence[int]) -> Events:
     """Columns of a batch; `row`, `pane`, `max_before` and `late` are left to the caller."""
     out = np.zeros(len(events), EVENT)
@@ -116,8 +110,9 @@ def _identity(out: Events, events: Sequence[RequestEvent], offsets: Sequence[int
     out["asn"] = [e.client_asn or 0 for e in events]
     out["org"] = [hash_text(e.org_id) for e in events]
     out["payment"] = [hash_text(e.payment_id) for e in events]
-    out["client"] = [hash_text(f"{e.client_ja4}\x1f{e.user_agent}") if e.client_ja4 else 0 for e in events]
-    out["net"] = [hash_text(network_of(e.client_ip)) for e in events]
+    out["client"] = [client_code(e.client_ja4, e.user_agent) for e in events]
+    out["net"] = [network_code(e.client_ip) for e in events]
+    out["created"] = [(e.account_created_at or 0) // MS_PER_DAY for e in events]
 
 
 def _content(out: Events, sketches: Sequence[Sketch]) -> None:

@@ -98,6 +98,12 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """A source partition so many epochs behind the foremost one is not waited for when accounts are compared."""
     max_profiles: PositiveInt = 50_000
     """Accounts that are compared with each other; beyond it those silent longest go first."""
+    group_span_events: PositiveInt = 65_536
+    """Events that wait for their group window's end, per partition; beyond it part of the window is told early."""
+    max_groups: PositiveInt = 65_536
+    """Groups kept per partition; beyond it those not seen for longest go first, of these the smallest, counted."""
+    source_silence_seconds: Positive = 6 * 3_600.0
+    """Event time by which a source partition may lag behind the first before groups stop waiting for it, counted."""
     seed: int = 7
     """Seed of the Half-Space Trees' splits."""
     disabled_signals: tuple[str, ...] = ()

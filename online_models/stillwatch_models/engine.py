@@ -29,7 +29,7 @@ from stillwatch_models.capacity import Capacity, Slots
 from stillwatch_models.ceiling import CeilingRule
 from stillwatch_models.columns import Events
 from stillwatch_models.config import EngineConfig
-from stillwatch_models.contributions import contributions
+from stillwatch_models.contributions import Contributor
 from stillwatch_models.evidence import Rates
 from stillwatch_models.explain import reasons
 from stillwatch_models.feedback import statement
@@ -48,6 +48,8 @@ CELLS_AT_ONCE = 4_096
 """Events folded together, which bounds the memory of a pane's end."""
 EXAMPLES = 5
 """Example event ids in a finding."""
+THE_END = 2**62
+"""A pane after every other."""
 
 ACCOUNT_ROW, TEXT_ROW = b"a:", b"t:"
 CLOCK_ROW, FOREST_ROW = b"m:clock", b"m:forest"
@@ -106,6 +108,12 @@ class AccountEngine:
         self._judge.counters = self.counters
         self._due: deque[Heard] = deque()
         """Verdicts of closed panes that are yet to take effect, in order."""
+        self._contributor = Contributor(
+            window_panes=max(1, round(config.group_window_seconds / config.pane_seconds)),
+            most_events=config.group_span_events,
+            source=partition,
+            pane_ms=self.pane_ms,
+        )
         self._capacity = Capacity(config)
         self._next_offset = 0
         self._checkpointed = -1
@@ -147,6 +155,7 @@ class AccountEngine:
         before = self.clock.closed_before
         if self.clock.close_all() > before:
             self._close(out)
+        out.signals.extend(self._contributor.tell(THE_END))
         if self._epoch not in {UNSEEN, self._ended_epoch}:
             self._say_epoch_is_over(out)
         return out
@@ -194,6 +203,7 @@ class AccountEngine:
             self._close_segment(closed[start:end], ids, out)
         self._rule(closed_before, out)
         self._end_epoch(closed_before, out)
+        out.signals.extend(self._contributor.tell(closed_before))
         last = closed_before - 1
         out.signals.append(PaneClosed(source=self.partition, pane=last, pane_end_ms=(last + 1) * self.pane_ms))
         self._ceiling.settle(self.table, closed_before)
@@ -230,9 +240,10 @@ class AccountEngine:
             start = end
 
     def _close_segment(self, events: Events, ids: dict[int, str], out: Outputs) -> None:
-        out.signals.extend(contributions(events, self.table, self.partition, self.pane_ms, ids))
+        seen = self._contributor.look(events, self.table)
         cells = fold(self.table, self.texts, events, self._horizons)
         scored = self.scorer.score(self.table, cells)
+        self._contributor.add(seen, cells, scored.nats, self.table, ids)
         for cell in np.flatnonzero(scored.transition).tolist():
             out.findings.append(self._finding(cells, scored, cell, ids))
         out.profiles.extend(
@@ -287,6 +298,7 @@ class AccountEngine:
             return
         if self._epoch != UNSEEN:
             self.scorer.begin_epoch(self.table, epoch)
+            self._contributor.begin_epoch(self.table)
             self._evict(idle=self._capacity.idle(self.table, epoch * self._epoch_panes), flood=np.zeros(0, np.intp))
         self._epoch, self._known_accounts = epoch, self.table.live
 
@@ -368,6 +380,7 @@ class AccountEngine:
             ACCOUNT_ROW + account.encode("utf-8", "surrogatepass"): row for account, row in self.table.take_dirty()
         }
         rows.update((_text_key(page), data) for page, data in self.texts.take_dirty())
+        rows.update(self._contributor.take_dirty())
         rows.update(self.scorer.feedback.take_dirty())
         models = self._model_rows()
         rows.update((key, row) for key, row in models.items() if self._written.get(key) != row)
@@ -380,7 +393,7 @@ class AccountEngine:
         """Every row, in key order."""
         rows = {ACCOUNT_ROW + account.encode("utf-8", "surrogatepass"): row for account, row in self.table.dump()}
         texts = {_text_key(page): data for page, data in self.texts.dump()}
-        return {**rows, **texts, **dict(self.scorer.feedback.dump()), **self._model_rows()}
+        return {**rows, **texts, **self._kept_rows(), **self._model_rows()}
 
     def restore(self, rows: Mapping[bytes, bytes]) -> int:
         """Take over the rows of a snapshot; returns the offset to read from."""
@@ -398,6 +411,7 @@ class AccountEngine:
         self.scorer.calibration.load(rows)
         self.scorer.feedback.load(rows)
         self._ceiling.load(rows[CEILING_ROW])
+        self._contributor.load(rows)
         self._ended_epoch = clock.ended_epoch
         self._known_accounts, self.scorer.rates = clock.known_accounts, clock.rates
         for key, row in rows.items():
@@ -406,6 +420,9 @@ class AccountEngine:
         pages = ((int(key[len(TEXT_ROW) :]), row) for key, row in rows.items() if key.startswith(TEXT_ROW))
         self.texts.load(pages, clock.texts_written, self.table.slot_of_key())
         return clock.next_offset
+
+    def _kept_rows(self) -> dict[bytes, bytes]:
+        return {**dict(self.scorer.feedback.dump()), **dict(self._contributor.dump())}
 
     def _resume_from(self) -> tuple[int, int]:
         """Offset of the first event that still waits, and the clock's greatest event time before it."""
@@ -434,6 +451,7 @@ class AccountEngine:
             FOREST_ROW: self.scorer.forest.dump(),
             **self.scorer.calibration.dump(),
             CEILING_ROW: self._ceiling.dump(self.clock.closed_before),
+            **self._contributor.model_rows(),
         }
 
 

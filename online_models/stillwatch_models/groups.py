@@ -1,15 +1,18 @@
-"""The group agent's core: arrivals of accounts in a group (an autonomous system) against the group's own past.
+"""The group agent's core: groups of accounts against their own past, and against what their members show themselves.
 
-Hypothesis: a campaign brings many accounts at once into networks where they were not before. Counted are arrivals,
-    that is accounts whose previous traffic came from elsewhere, in windows of 10 minutes.
-Formula: tail probability of the window's arrivals under a negative binomial with the group's fading mean and variance
-    (moments matched, variance at least the mean), that is the regularised incomplete beta function. A surge is reported
-    once it is at least ten accounts and rarer than exp(-20).
-Evades: arriving slowly; many networks. Benign look-alikes: a conference, a class, a VPN exit, a carrier's renumbering,
-    which is why a surge alone asks the serving tier for nothing but to observe.
+A group is what accounts share: an autonomous system, a network, a payment instrument, a client, a template, a topic
+cell. At the end of each group window its detectors (`detectors.groups`) read how unusual the group is. Unusual groups
+are innocent every day: classes, conferences, offices, new customers. So an unusual group is only *watched*, for as long
+as a past is long, and alerted when its members' own evidence says the same:
+
+    of n members with enough requests, k have evidence of harvesting that an innocent account ever reaches with
+    probability 0.05 (Ville's inequality, `evidence`); -ln P(X >= k), X binomial(n, max(0.05, the population's share)),
+    must pass the false-positive budget and a Bonferroni correction for the number of groups ever watched.
 
 A pane of the group is closed when every source partition has closed it, so the result does not depend on how the
-partitions' messages interleave. Contributions are set, not added: a redelivered one replaces itself.
+partitions' messages interleave. A source that lags behind by more than `source_silence_seconds` is passed over; what
+it says later is folded into the oldest open pane and counted. Contributions are set, not added: a redelivered one
+replaces itself. Groups are bounded: those not seen for longest go first, of these the smallest.
 """
 
 from __future__ import annotations
@@ -21,47 +24,41 @@ from itertools import groupby
 from operator import itemgetter
 
 import msgspec
-from scipy.special import betainc
-from stillwatch_schemas.findings import Activity, Evidence, Finding
+from stillwatch_schemas.findings import Activity, Finding
 from stillwatch_schemas.signals import Contribution, PaneClosed, Signal
 
+from stillwatch_models import distinct, evidence
 from stillwatch_models.config import EngineConfig
-from stillwatch_models.incidents import ASN_SURGE, Header, finding
-from stillwatch_models.learners.baseline import FadingBaseline
+from stillwatch_models.detectors.groups import GROUP_DETECTORS, Reading, View
+from stillwatch_models.detectors.groups.base import LEAST_NATS
+from stillwatch_models.group_findings import Case, group_finding
+from stillwatch_models.group_state import (
+    EXAMPLES,
+    Anomaly,
+    GroupState,
+    Member,
+    Now,
+    Population,
+    content_nats,
+    refresh,
+    remember,
+)
 from stillwatch_models.panes import UNSEEN
 from stillwatch_models.shard import Batch, Checkpoint, Outputs
+from stillwatch_models.spans import KINDS, SHARED
 
-LEAST_ARRIVALS = 10
-LEAST_NATS = 20.0
-FADING_FACTOR = 0.02
-"""Weight of the latest window: a memory of about 50 windows."""
-QUIET_WINDOWS = 6
-"""Windows without a surge that close an incident."""
-LONGEST_SILENCE = 1_008
-"""Empty windows learned at most when a group comes back: a week."""
-MEMBERS = 64
-EXAMPLES = 5
+CROWDS = frozenset({"asn", "topic"})
+"""Kinds so large that members are kept only while the group is watched."""
+KEEP_SHARE = 0.95
+"""Of the allowed groups, so many stay when some must go: making room costs a sort."""
 
-COUNTED = re.compile(r"asn:\d{1,10}")
+COUNTED = re.compile(r"(asn|net|payment|client|template|topic):.+", re.DOTALL)
 """Groups that are counted; a newer account agent may already send other kinds, which are passed over."""
 
 GROUP_ROW, CLOCK_ROW = b"g:", b"m:clock"
 
-
-class GroupState(msgspec.Struct):
-    """What is known of one group."""
-
-    window: int
-    arrivals: int = 0
-    """In the window under way."""
-    events: int = 0
-    exchanges: int = 0
-    """Since the incident opened."""
-    arrivals_baseline: tuple[float, ...] = ()
-    incident_pane: int = 0
-    quiet: int = 0
-    members: list[str] = []
-    examples: list[str] = []
+Waiting = dict[tuple[str, int, int], tuple[int, Contribution]]
+"""By (group, source, pane of its own): a contribution and its offset."""
 
 
 class GroupClock(msgspec.Struct):
@@ -72,6 +69,9 @@ class GroupClock(msgspec.Struct):
     progress: dict[int, int]
     measures: dict[str, float] = {}
     """What the numbers of panes and windows are counted in; see `config.MEASURES`."""
+    first_pane: int = UNSEEN
+    population: Population = msgspec.field(default_factory=Population)
+    counters: dict[str, int] = {}
 
 
 class GroupEngine:
@@ -81,15 +81,22 @@ class GroupEngine:
         self.config = config
         self.partition = partition
         self.pane_ms = round(config.pane_seconds * 1000)
+        self.counters = {"contributions": 0, "late": 0, "evicted": 0, "watched": 0}
         self._window_panes = max(1, round(config.group_window_seconds / config.pane_seconds))
+        self._silence_panes = round(config.source_silence_seconds / config.pane_seconds)
         self._history = config.group_history_windows
+        self._budget_nats = evidence.threshold(config.budget_per_10k_account_days)
         self._hash = config.hash()
+        self._detectors = {kind: tuple(d for d in GROUP_DETECTORS if kind in d.kinds) for kind in KINDS}
+        self._muted = frozenset(config.disabled_signals)
         self._groups: dict[str, GroupState] = {}
+        self._population = Population()
         self._progress: dict[int, int] = dict.fromkeys(range(sources), UNSEEN)
-        self._waiting: dict[int, dict[tuple[str, int], tuple[int, Contribution]]] = {}
-        """By pane: contributions by (group, source), each with its offset."""
+        self._first_pane = UNSEEN
+        self._waiting: dict[int, Waiting] = {}
+        """By pane."""
         self._touched: set[str] = set()
-        """Groups with a window under way."""
+        """Groups with a window under way, or with an incident."""
         self._closed_pane = UNSEEN
         self._next_offset = 0
         self._checkpointed = -1
@@ -98,12 +105,13 @@ class GroupEngine:
     def process(self, batch: Batch[Signal]) -> Outputs:
         """Take contributions; panes that every source has closed are counted."""
         for item, offset in zip(batch.items, batch.offsets, strict=True):
+            self._first_pane = item.pane if self._first_pane == UNSEEN else min(self._first_pane, item.pane)
             if isinstance(item, PaneClosed):
                 self._progress[item.source] = max(self._progress.get(item.source, UNSEEN), item.pane)
-            elif item.pane > self._closed_pane and COUNTED.fullmatch(item.group):
-                self._waiting.setdefault(item.pane, {})[item.group, item.source] = (offset, item)
+            elif COUNTED.fullmatch(item.group):
+                self._take(item, offset)
         self._next_offset = max(self._next_offset, batch.next_offset)
-        return self._close(min(self._progress.values()))
+        return self._close(self._released())
 
     def finish(self) -> Outputs:
         """Close every pane that has contributions: the end of a finite input."""
@@ -113,124 +121,242 @@ class GroupEngine:
         """Nothing here runs out by the clock."""
         return Outputs()
 
+    def gauges(self) -> dict[str, int]:
+        """What is counted, and what there is now."""
+        front = max(self._progress.values())
+        silent = sum(pane < front - self._silence_panes for pane in self._progress.values())
+        return {**self.counters, "groups": len(self._groups), "silent_sources": silent}
+
+    def _take(self, item: Contribution, offset: int) -> None:
+        """Let a contribution wait for its pane. In a closed pane it is a redelivery, or its source was passed over."""
+        pane = item.pane
+        if pane <= self._closed_pane:
+            if pane <= self._progress.get(item.source, UNSEEN):
+                return
+            self.counters["late"] += 1
+            pane = self._closed_pane + 1
+        self._waiting.setdefault(pane, {})[item.group, item.source, item.pane] = (offset, item)
+
+    def _released(self) -> int:
+        """The last pane that nobody holds: sources that lag too far behind the first are not waited for."""
+        front = max(self._progress.values())
+        if front == UNSEEN:
+            return UNSEEN
+        lowest = front - self._silence_panes
+        if self._first_pane > lowest:
+            return min(self._progress.values())
+        return min(max(pane, lowest) for pane in self._progress.values())
+
     # -- a pane's end --------------------------------------------------------------------------------------------
 
     def _close(self, last_pane: int) -> Outputs:
         out = Outputs()
         for pane in sorted(pane for pane in self._waiting if pane <= last_pane):
             self._finish_windows(pane // self._window_panes, out)
+            self._population.advance(pane // self._window_panes, self._history)
             contributions = self._waiting.pop(pane)
             for group, keys in groupby(sorted(contributions), key=itemgetter(0)):
-                self._count(group, pane, [contributions[key][1] for key in keys], out)
+                self._count(group, pane // self._window_panes, [contributions[key][1] for key in keys])
         if last_pane > self._closed_pane:
             self._closed_pane = last_pane
             self._finish_windows((last_pane + 1) // self._window_panes, out)
         return out
 
-    def _count(self, group: str, pane: int, shares: list[Contribution], out: Outputs) -> None:
-        window = pane // self._window_panes
+    def _count(self, group: str, window: int, shares: list[Contribution]) -> None:
+        kind = group.partition(":")[0]
+        around = self._population.of(kind)
         state = self._groups.get(group)
         if state is None:
-            state = self._groups[group] = GroupState(window=window)
-        if state.window < window:
-            self._learn_silence(state, window)
-        state.arrivals += sum(share.new_accounts for share in shares)
-        state.events += sum(share.events for share in shares)
+            state = self._groups[group] = GroupState(window=window, before=[])
+            around.groups += 1
+        now = state.now
+        now.window = window
         for share in shares:
-            state.members = sorted({*state.members, *share.accounts})[:MEMBERS]
-            state.examples = [*state.examples, *share.event_ids][:EXAMPLES]
-        if state.incident_pane:
-            state.exchanges += sum(share.events for share in shares)
+            self.counters["contributions"] += 1
+            now.arrivals += share.new_accounts
+            now.accounts += share.accounts_total
+            now.events += share.events
+            now.fresh += share.fresh_accounts
+            now.together += share.together
+            now.expected += share.together_expected
+            now.examples = [*now.examples, *share.event_ids][:EXAMPLES]
+            self._meet(state, window, share)
+            around.fresh += share.fresh_accounts
+            around.together += share.together
+            around.expected += share.together_expected
         self._touched.add(group)
         self._dirty.add(group)
-        if not state.incident_pane and self._nats(state) >= LEAST_NATS:
-            state.incident_pane, state.exchanges = pane, state.events
-            out.findings.append(self._finding(group, state, "create", pane))
+
+    def _meet(self, state: GroupState, window: int, share: Contribution) -> None:
+        """Note who was there."""
+        unknown = (0,) * len(share.accounts)
+        created = share.created or unknown
+        named = zip(share.accounts, share.weights or unknown, share.evidence or unknown, created, strict=True)
+        for account, requests, nats, day in named:
+            old = state.now.members.get(account)
+            state.now.members[account] = Member(window, requests + (old.requests if old else 0), nats, day)
+        births = self._population.births
+        for day in created:
+            if day:
+                births[day] = births.get(day, 0) + 1
+        if share.distinct:
+            state.distinct = distinct.merged(state.distinct, share.distinct)
+
+    # -- a window's end ------------------------------------------------------------------------------------------
 
     def _finish_windows(self, window: int, out: Outputs) -> None:
         """End every window before `window`, the earliest first, so that one long step equals many short ones."""
-        while behind := sorted((self._groups[g].window, g) for g in self._touched if self._groups[g].window < window):
-            for group in (group for at, group in behind if at == behind[0][0]):
-                self._finish_window(group, self._groups[group], out)
+        while behind := sorted((self._open_window(g), g) for g in self._touched if self._open_window(g) < window):
+            earliest = behind[0][0]
+            for group in (group for at, group in behind if at == earliest):
+                self._finish_window(group, self._groups[group], earliest, out)
+            self._make_room()
 
-    def _finish_window(self, group: str, state: GroupState, out: Outputs) -> None:
-        """Learn a window that has ended; a surge does not teach the baseline it is measured against."""
-        surges = self._nats(state) >= LEAST_NATS
-        if not surges:
-            self._learn(state, state.arrivals)
-        self._settle_incident(group, state, surges, out)
-        state.window += 1
-        state.arrivals, state.events, state.members, state.examples = 0, 0, [], []
+    def _open_window(self, group: str) -> int:
+        """The window under way; after a silence the one with contributions, where there is no incident to close."""
+        state = self._groups[group]
+        return state.now.window if state.now.accounts and not state.incident_pane else state.window
+
+    def _finish_window(self, group: str, state: GroupState, window: int, out: Outputs) -> None:
+        kind = group.partition(":")[0]
+        now, silence = state.now, window - state.window
+        if now.accounts:
+            self._settle_members(kind, state)
+            self._read(kind, state, now, silence, window)
+            if kind in SHARED:
+                state.before = sorted(now.members) if len(now.members) == now.accounts else None
+            state.events += now.events
+        elif kind in SHARED:
+            state.before = []
+        if state.anomaly is not None:
+            self._weigh(group, state, window, out)
+        state.window, state.now = window + 1, Now()
         self._dirty.add(group)
         if not state.incident_pane:
             self._touched.discard(group)
 
-    def _settle_incident(self, group: str, state: GroupState, surges: bool, out: Outputs) -> None:
-        if not state.incident_pane:
+    def _settle_members(self, kind: str, state: GroupState) -> None:
+        around, now = self._population.of(kind), state.now
+        if kind in CROWDS:
+            refresh(state, now.members)
             return
-        state.quiet = 0 if surges else state.quiet + 1
-        if state.quiet >= QUIET_WINDOWS:
-            pane = (state.window + 1) * self._window_panes - 1
-            out.findings.append(self._finding(group, state, "close", pane))
-            state.incident_pane = state.quiet = state.exchanges = 0
+        state.distinct = distinct.sketch_of(sorted(now.members), state.distinct)
+        size = distinct.size_of(state.distinct)
+        around.sizes += size - state.size
+        state.size = size
+        self._population.count(now.members.values(), 1)
+        self._population.count(remember(state, now.members), -1)
 
-    def _learn_silence(self, state: GroupState, window: int) -> None:
-        for _ in range(min(window - state.window, LONGEST_SILENCE)):
-            self._learn(state, 0)
-        state.window = window
-
-    @staticmethod
-    def _learn(state: GroupState, arrivals: int) -> None:
-        baseline = FadingBaseline(FADING_FACTOR, state.arrivals_baseline)
-        baseline.update(float(arrivals))
-        state.arrivals_baseline = baseline.dump()
-
-    def _nats(self, state: GroupState) -> float:
-        """-ln of the tail probability of the window's arrivals; 0 while the group's past is too short."""
-        if state.arrivals < LEAST_ARRIVALS:
-            return 0.0
-        baseline = FadingBaseline(FADING_FACTOR, state.arrivals_baseline)
-        if baseline.count < self._history:
-            return 0.0
-        return tail_nats(state.arrivals, baseline.mean, baseline.variance)
-
-    def _finding(self, group: str, state: GroupState, activity: Activity, pane: int) -> Finding:
-        baseline = FadingBaseline(FADING_FACTOR, state.arrivals_baseline)
-        nats = self._nats(state)
-        asn = int(group.removeprefix("asn:"))
-        evidence = Evidence(
-            signal=ASN_SURGE,
-            statement=f"{state.arrivals} accounts arrived in AS{asn} within one window; {baseline.mean:.2f} are usual",
-            observed=float(state.arrivals),
-            baseline=baseline.mean,
-            percentile=100.0 * (1.0 - math.exp(-nats)),
-            unit="accounts",
-            horizon=f"{self._window_panes * self.pane_ms / 1000:g} s window",
-            p_value=math.exp(-nats),
-            weight=nats,
-            event_ids=tuple(state.examples),
+    def _read(self, kind: str, state: GroupState, now: Now, silence: int, window: int) -> None:
+        """Move every detector on; the strongest unusual reading is remembered."""
+        view = View(
+            kind=kind,
+            arrivals=now.arrivals,
+            accounts=now.accounts,
+            events=now.events,
+            fresh=now.fresh,
+            together=now.together,
+            expected=now.expected,
+            active=now.members.keys(),
+            complete=len(now.members) == now.accounts,
+            before=None if state.before is None else frozenset(state.before),
+            silence=silence,
+            size=state.size,
+            created=self._created(state, window) if now.fresh or now.arrivals else (),
+            births=self._population.births,
+            around=self._population.of(kind),
+            history=self._history,
         )
-        header = Header(
-            subject_kind="asn",
-            subject=str(asn),
-            kind=ASN_SURGE,
-            first_pane=state.incident_pane,
-            activity=activity,
-            pane=pane,
+        readings = []
+        for detector in self._detectors[kind]:
+            state.kept[detector.name], reading = detector.step(state.kept.get(detector.name, ()), view)
+            if reading.nats >= LEAST_NATS and detector.name not in self._muted:
+                readings.append((reading.nats, detector.name, reading))
+        if readings:
+            _, name, strongest = max(readings, key=itemgetter(0, 1))
+            self._watch(kind, state, window, name, strongest)
+
+    def _watch(self, kind: str, state: GroupState, window: int, name: str, reading: Reading) -> None:
+        old = state.anomaly
+        fresh = old is None or window - old.window > self._history
+        if fresh:
+            self.counters["watched"] += 1
+            state.exchanges, state.examples = 0, list(state.now.examples)
+        if kind in CROWDS:
+            remember(state, state.now.members)
+        first = window if fresh or old is None else old.first_window
+        if fresh or old is None or reading.nats >= old.nats:
+            state.anomaly = Anomaly(window, first, name, reading.nats, reading.observed, reading.baseline)
+        else:
+            old.window = window
+
+    def _cohort(self, state: GroupState, window: int) -> dict[str, Member]:
+        """Members seen within a past."""
+        return {name: m for name, m in state.members.items() if window - m.window <= self._history}
+
+    def _created(self, state: GroupState, window: int) -> list[int]:
+        oldest = window - self._history
+        return [m.created for m in state.members.values() if m.created and m.window >= oldest]
+
+    # -- the gate: members' own evidence -------------------------------------------------------------------------
+
+    def _weigh(self, group: str, state: GroupState, window: int, out: Outputs) -> None:
+        """Open an incident where an unusual group's members speak for it; close it after a quiet past."""
+        anomaly = state.anomaly
+        if anomaly is None:
+            return
+        state.exchanges += state.now.events
+        if window - anomaly.window > self._history:
+            if state.incident_pane:
+                out.findings.append(self._finding(group, state, "close", window))
+            self._forget_anomaly(group, state)
+        elif not state.incident_pane and self._judged(state, window)[0] >= self._threshold():
+            state.incident_pane = (window + 1) * self._window_panes - 1
+            state.incident_kind = f"{group.partition(':')[0]}_{anomaly.signal}"
+            out.findings.append(self._finding(group, state, "create", window))
+
+    def _forget_anomaly(self, group: str, state: GroupState) -> None:
+        state.anomaly, state.incident_pane, state.incident_kind, state.exchanges = None, 0, "", 0
+        if group.partition(":")[0] in CROWDS:
+            state.members, state.hitters = {}, b""
+
+    def _judged(self, state: GroupState, window: int) -> tuple[float, int, int]:
+        cohort = self._cohort(state, window)
+        return content_nats([m.nats for m in cohort.values()], self._population.suspect_share())
+
+    def _threshold(self) -> float:
+        return self._budget_nats + math.log(max(1, self.counters["watched"]))
+
+    def _finding(self, group: str, state: GroupState, activity: Activity, window: int) -> Finding:
+        nats, suspects, judged = self._judged(state, window)
+        case = Case(
+            group=group,
+            state=state,
+            members=tuple(sorted(self._cohort(state, window))),
+            content_nats=nats,
+            suspects=suspects,
+            judged=judged,
+            share=self._population.suspect_share(),
+            threshold=self._threshold(),
+            pane=(window + 1) * self._window_panes - 1,
             pane_ms=self.pane_ms,
-            config_hash=self._hash,
+            window_panes=self._window_panes,
         )
-        return finding(
-            header,
-            tier=1,
-            evidence_nats=nats,
-            threshold=LEAST_NATS,
-            evidence=[evidence],
-            exchanges=state.exchanges,
-            members=tuple(state.members),
-            asn=asn,
-            shard=self.partition,
-        )
+        return group_finding(case, activity, self._hash, self.partition)
+
+    def _make_room(self) -> None:
+        """Forget the groups that were not seen for longest, of these the smallest, where there are too many."""
+        if len(self._groups) <= self.config.max_groups:
+            return
+        idle = sorted((s.window, s.events, g) for g, s in self._groups.items() if g not in self._touched)
+        for _, _, group in idle[: len(self._groups) - int(KEEP_SHARE * self.config.max_groups)]:
+            around = self._population.of(group.partition(":")[0])
+            state = self._groups.pop(group)
+            around.groups -= 1
+            around.sizes -= state.size
+            self._population.count(() if group.partition(":")[0] in CROWDS else state.members.values(), -1)
+            self._dirty.add(group)
+            self.counters["evicted"] += 1
 
     # -- putting down and picking up -----------------------------------------------------------------------------
 
@@ -239,9 +365,7 @@ class GroupEngine:
         offset = self._resume_from()
         if not self._dirty and offset <= self._checkpointed:
             return None
-        rows: dict[bytes, bytes | None] = {
-            GROUP_ROW + group.encode(): msgspec.json.encode(self._groups[group]) for group in sorted(self._dirty)
-        }
+        rows = {GROUP_ROW + group.encode(): self._row(group) for group in sorted(self._dirty)}
         rows[CLOCK_ROW] = self._clock_row()
         self._dirty.clear()
         self._checkpointed = offset
@@ -257,13 +381,15 @@ class GroupEngine:
         clock = msgspec.json.decode(rows[CLOCK_ROW], type=GroupClock)
         self.config.refuse_other_measures(clock.measures, self.partition)
         self._next_offset = self._checkpointed = clock.next_offset
-        self._closed_pane = clock.closed_pane
+        self._closed_pane, self._first_pane = clock.closed_pane, clock.first_pane
+        self._population = clock.population
+        self.counters.update(clock.counters)
         self._progress.update(clock.progress)
         for key, row in rows.items():
             if key.startswith(GROUP_ROW):
                 group = key[len(GROUP_ROW) :].decode()
                 state = self._groups[group] = msgspec.json.decode(row, type=GroupState)
-                if state.arrivals or state.events or state.incident_pane:
+                if state.now.accounts or state.incident_pane:
                     self._touched.add(group)
         return clock.next_offset
 
@@ -271,19 +397,18 @@ class GroupEngine:
         waiting = (offset for pane in self._waiting.values() for offset, _ in pane.values())
         return min(waiting, default=self._next_offset)
 
+    def _row(self, group: str) -> bytes | None:
+        state = self._groups.get(group)
+        return None if state is None else msgspec.json.encode(state)
+
     def _clock_row(self) -> bytes:
-        clock = GroupClock(self._resume_from(), self._closed_pane, self._progress, self.config.measures())
+        clock = GroupClock(
+            next_offset=self._resume_from(),
+            closed_pane=self._closed_pane,
+            progress=self._progress,
+            measures=self.config.measures(),
+            first_pane=self._first_pane,
+            population=self._population,
+            counters=self.counters,
+        )
         return msgspec.json.encode(clock)
-
-
-def tail_nats(count: int, mean: float, variance: float) -> float:
-    """-ln P(X >= count), X negative binomial with this mean and variance (at least 1.05 of the mean), capped at 700.
-
-    P(X >= k) = I_{1-p}(k, r) with r = mean^2 / (variance - mean) and p = mean / variance, I the regularised incomplete
-    beta function (Johnson, Kemp and Kotz, Univariate Discrete Distributions, 5.6).
-    """
-    mean = max(mean, 0.1)
-    variance = max(variance, 1.05 * mean)
-    size = mean * mean / (variance - mean)
-    tail = float(betainc(count, size, 1.0 - mean / variance))
-    return -math.log(tail) if tail > math.exp(-700) else 700.0

@@ -14,6 +14,7 @@ from stillwatch_schemas.errors import ConfigError
 from stillwatch_models.campaigns.clumps import TESTS, ContentTest
 from stillwatch_models.config import EngineConfig
 from stillwatch_models.detectors import DETECTORS
+from stillwatch_models.detectors.groups import GROUP_DETECTORS
 from stillwatch_models.incidents import CAMPAIGN, HARD_CEILING
 
 HARVEST = "harvest"
@@ -23,7 +24,7 @@ HARVEST = "harvest"
 def signal_names() -> tuple[str, ...]:
     """Every signal that can be switched off; `campaign` stands for all tests that compare accounts."""
     detectors, tests = (detector.name for detector in DETECTORS), (test.name for test in TESTS)
-    return (HARVEST, *detectors, HARD_CEILING, CAMPAIGN, *tests)
+    return (HARVEST, *detectors, HARD_CEILING, *(group.name for group in GROUP_DETECTORS), CAMPAIGN, *tests)
 
 
 def disabled_detectors(config: EngineConfig) -> list[int]:

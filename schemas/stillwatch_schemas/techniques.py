@@ -66,7 +66,7 @@ KINDS: Final[dict[str, AttackKind]] = {
     ),
     "asn_surge": AttackKind(
         title="surge of accounts from one network",
-        desc="Traffic or new accounts from one autonomous system rose far above its own baseline.",
+        desc="Accounts arrived in one autonomous system far above its own baseline, and show evidence of their own.",
         analytic_type=STATISTICAL,
         techniques=(EXTRACT, ACCOUNTS, PROXIES),
     ),
@@ -91,6 +91,26 @@ OTHER_KIND: Final = AttackKind(
 )
 
 
+GROUP_SIGNALS: Final[dict[str, tuple[str, str]]] = {
+    "surge": ("surge of accounts", "Accounts arrived in the group far above its own baseline"),
+    "fan_in": ("new accounts gather", "More accounts never seen before began in the group than its size explains"),
+    "synchrony": ("accounts act in step", "Accounts of the group are active at the same moments"),
+    "hand_over": ("accounts relieve each other", "As one account of the group stops, another starts"),
+    "under_dispersion": ("steady load over several accounts", "The group's load is steadier than independent users'"),
+    "sign_up_batch": ("accounts created together", "Accounts of the group were created on the same day"),
+}
+"""What is unusual about a group: the part of a kind after the group's (`payment_hand_over`)."""
+
+
 def kind_of(kind: str) -> AttackKind:
     """The table's entry, or one that is true of every kind: a new detector needs no new schema."""
-    return KINDS.get(kind, OTHER_KIND)
+    known = KINDS.get(kind)
+    signal = GROUP_SIGNALS.get(kind.partition("_")[2])
+    if known is not None or signal is None:
+        return known or OTHER_KIND
+    return AttackKind(
+        title=signal[0],
+        desc=f"{signal[1]}, and its members show evidence of model extraction of their own.",
+        analytic_type=STATISTICAL,
+        techniques=(EXTRACT, ACCOUNTS, PROXIES),
+    )

@@ -54,3 +54,26 @@ def test_owners_are_kept_apart() -> None:
     assert estimates[1] == 0.0
     assert estimates[0] < 15
     assert estimates[2] > 30
+
+
+def test_a_groups_sketch_counts_within_its_error() -> None:
+    assert distinct.size_of(b"") == 0.0
+    for n in (1, 10, 100, 1_000, 20_000):
+        kept = b""
+        for part in range(4):  # written down and taken up again on the way
+            kept = distinct.sketch_of((f"a{i}" for i in range(part * n // 4, (part + 1) * n // 4)), kept)
+        assert distinct.size_of(kept) == pytest.approx(n, rel=0.12)
+        assert len(kept) < 400
+
+
+def test_sketches_of_two_sets_merge_into_that_of_both() -> None:
+    one = distinct.sketch_of(f"a{i}" for i in range(600))
+    two = distinct.sketch_of(f"a{i}" for i in range(400, 1_000))
+    assert distinct.size_of(distinct.merged(one, two)) == pytest.approx(1_000, rel=0.15)
+    assert distinct.merged(b"", one) == one
+
+
+def test_a_groups_sketch_is_the_same_bytes_on_every_machine_and_day() -> None:
+    kept = distinct.sketch_of(["a", "b"], distinct.sketch_of(["c"]))
+    assert kept == distinct.sketch_of(["a", "b"], distinct.sketch_of(["c"]))
+    assert kept.hex() == "02010709030803006f19dc062f823b040aff8004"

@@ -9,7 +9,10 @@ import pytest
 from stillwatch_models import evidence, features, harvest
 from stillwatch_models.config import EngineConfig
 from stillwatch_models.detectors import DETECTORS
-from stillwatch_models.groups import LEAST_ARRIVALS, LEAST_NATS, QUIET_WINDOWS
+from stillwatch_models.detectors.groups import GROUP_DETECTORS
+from stillwatch_models.detectors.groups.base import LEAST_NATS
+from stillwatch_models.detectors.groups.surge import LEAST_ARRIVALS
+from stillwatch_models.group_state import INNOCENT_SHARE, SUSPECT_NATS
 from stillwatch_models.policy import STRENGTH, TRANSITIONS
 from support.core_tables import DOCS, PARTS, generated, sections
 
@@ -33,6 +36,14 @@ def test_a_detector_file_opens_with_its_reasons(detector: object) -> None:
     }
 
 
+@pytest.mark.parametrize("detector", GROUP_DETECTORS, ids=lambda detector: detector.name)
+def test_a_group_detector_file_opens_with_its_reasons(detector: object) -> None:
+    said = sections(f"stillwatch_models.detectors.groups.{detector.name}")
+    assert {"title", "Hypothesis", "Formula", "Horizon", "Evades", "Benign look-alikes"} <= {
+        key for key, text in said.items() if text
+    }
+
+
 def test_feature_names_are_unique() -> None:
     assert len({feature.name for feature in features.FEATURES}) == len(features.FEATURES)
 
@@ -49,9 +60,12 @@ def test_figures_in_the_text_are_those_of_the_code() -> None:
         f"in at least {config.persistence_blocks} different hours, or {config.persistence_events} of them",
         f"the default of {config.budget_per_10k_account_days:g}",
         f"less than {100 * harvest.MOST_TEMPLATE:.0f} %",
-        f"at least {LEAST_ARRIVALS} arrivals and rarer than exp(-{LEAST_NATS:g})",
-        f"closes after {QUIET_WINDOWS} quiet windows",
-        f"{config.group_history_windows} windows of past",
+        f"at least {LEAST_ARRIVALS} arrivals",
+        f"a reading of {LEAST_NATS:g} nats",
+        f"at least {SUSPECT_NATS:g} nats",
+        f"probability {INNOCENT_SHARE:g}",
+        f"{config.group_history_windows} windows, a day",
+        f"the {config.max_groups:,} groups",
         f"{config.hard_ceiling_per_minute:,} requests a minute",
     ):
         assert sentence in " ".join(page("detection.md").split()), sentence

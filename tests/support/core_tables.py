@@ -15,7 +15,9 @@ from pathlib import Path
 
 import stillwatch_models
 from stillwatch_models.detectors import DETECTORS
+from stillwatch_models.detectors.groups import GROUP_DETECTORS
 from stillwatch_models.features import FEATURES
+from stillwatch_models.spans import KINDS
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -50,12 +52,23 @@ def detectors_table() -> str:
     return table(("detector", "looks for", "weight", "what evades it", "benign look-alikes"), rows)
 
 
+def groups_table() -> str:
+    """Every group detector: for which groups, and how to get past it."""
+    rows = []
+    for detector in GROUP_DETECTORS:
+        said = sections(f"stillwatch_models.detectors.groups.{detector.name}")
+        title = said["title"].partition(": ")[2].rstrip(".")
+        groups = ", ".join(kind for kind in KINDS if kind in detector.kinds)
+        rows.append((f"`{detector.name}`", title, groups, detector.horizon, said["Evades"], said["Benign look-alikes"]))
+    return table(("detector", "looks for", "groups", "horizon", "what evades it", "benign look-alikes"), rows)
+
+
 def sections(module: str) -> dict[str, str]:
     """The parts of a detector's docstring by their headings, each on one line; the first line is the `title`."""
     text = importlib.import_module(module).__doc__ or ""
     title, _, rest = text.partition("\n")
     found = re.findall(
-        r"^(Hypothesis|Formula|Evades|Benign look-alikes): (.*?)(?=^\S|\Z)", rest, re.DOTALL | re.MULTILINE
+        r"^(Hypothesis|Formula|Horizon|Evades|Benign look-alikes): (.*?)(?=^\S|\Z)", rest, re.DOTALL | re.MULTILINE
     )
     return {"title": title} | {name: " ".join(body.split()) for name, body in found}
 
@@ -71,7 +84,7 @@ def modules_table() -> str:
 
 
 PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
-    "detection.md": {"features": features_table, "detectors": detectors_table},
+    "detection.md": {"features": features_table, "detectors": detectors_table, "group detectors": groups_table},
     "architecture.md": {"modules": modules_table},
 }
 

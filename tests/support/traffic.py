@@ -32,6 +32,7 @@ def small_config(**overrides: Any) -> EngineConfig:
         "hard_ceiling_per_minute": 480,
         "group_window_seconds": 5.0,
         "group_history_windows": 5,
+        "group_span_events": 12,
     }
     return EngineConfig(**(fields | overrides))
 
@@ -66,6 +67,10 @@ def _event(rng: random.Random, number: int, now: int, accounts: int) -> RequestE
         conversation_id=f"c{number}" if machine else f"c-{who}",
         turn=0 if machine else rng.randrange(4),
         client_asn=64500 + (who + number // 25) % 4,
+        client_ip=f"192.0.{(who + number // 40) % 6}.{who}",
+        client_ja4="t13d" if machine else f"t13d-{who % 5}",
+        payment_id=f"card-{who % 7}" if who % 4 else None,
+        account_created_at=T0 - (who % 3) * 86_400_000,
         prompt=None,
         sketch=_sketch(rng, who, machine=machine),
         output_tokens=rng.randrange(1_000),
