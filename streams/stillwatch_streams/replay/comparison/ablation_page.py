@@ -52,7 +52,8 @@ def _charts(found: Ablation) -> Iterator[str]:
     rates = list(found.whole.recall)
     made = "".join(chart(f"Recall at {float(rate):.1%} false positives", _recall(found, rate)) for rate in rates)
     yield f"<div class='grid'>{made}</div>"
-    yield chart(f"Recall at {float(rates[-1]):.1%} lost, by campaign", _heat(found), wide=True)
+    title = f"Percentage points of recall at {float(rates[-1]):.1%} that each campaign loses (negative: gains)"
+    yield chart(title, _heat(found), wide=True)
 
 
 def _recall(found: Ablation, rate: str) -> str:
@@ -103,7 +104,7 @@ def _heat(found: Ablation) -> str:
     return drawn(
         {
             "height": {"step": 20},
-            "width": WIDE - 180,
+            "width": WIDE - 130,
             "data": {"values": rows},
             "layer": [
                 {
