@@ -34,6 +34,9 @@ SUMS = (
     "failed",
     "logprobs",
     "many",
+    "fixed",
+    "released",
+    "requeried",
     "tools",
     "elicitation",
     "grading",
@@ -56,6 +59,7 @@ FULL_BUCKET = 65_535
 """A histogram of two-byte counts is halved where one of them would pass this."""
 FULL_CONTENT = 256
 """Events in a content sum before it is halved: 256 embeddings of signed bytes fit into 16 bits."""
+CONTENT_FEATURES = 8
 SEEN_BYTES = 256
 """Bloom filters of 2,048 bits; emptied when half full."""
 HOURS = 24
@@ -109,6 +113,7 @@ ROW = np.dtype(
         ("suspicion", "f8"),  # what accounts are ranked by
         ("peak", "f8"),  # greatest suspicion ever
         ("joint", "f8"),  # how unusual the account is in all signals together, nats
+        ("content_mean", "i2", (CONTENT_FEATURES,)),  # see `content`
         ("conversation", "i8"),  # of the latest event
         ("latest_embedding", "i1", (EMBEDDING,)),
         ("seen_words", "u1", (SEEN_BYTES,)),  # Bloom filter of MinHash values

@@ -13,15 +13,16 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from stillwatch_models import features
-from stillwatch_models.accounts import Rows
+from stillwatch_models import content, features
+from stillwatch_models.accounts import CONTENT_FEATURES, Rows
 from stillwatch_models.config import EngineConfig
 from stillwatch_models.detectors import DETECTORS
 from stillwatch_models.learners.drift import DriftWatch
 from stillwatch_models.learners.population import Population, stratum_of
 from stillwatch_models.learners.reference import FrozenReference
 
-DRIFT_ROW, POPULATION_ROW, REFERENCE_ROW = b"m:drift", b"m:population", b"m:reference"
+CONTENT_ROW, DRIFT_ROW = b"m:content", b"m:drift"
+POPULATION_ROW, REFERENCE_ROW = b"m:population", b"m:reference"
 MOST_OUTPUT, MOST_JOINT = 13.0, 30.0
 """Doublings of an answer's tokens, and nats of the joint score, that fill the range of a watched series."""
 
@@ -37,6 +38,7 @@ class Calibration:
         self.population = Population(columns=len(DETECTORS), minimum=config.min_reference_accounts)
         """What accounts score, by detector."""
         self.reference = FrozenReference(columns=len(DETECTORS), minimum=config.min_reference_accounts)
+        self._content_centre = content.centre(np.zeros((0, CONTENT_FEATURES), np.int16))
         self.drift = DriftWatch(config.reference_seconds)
 
     def renew(self, rows: Rows, epoch: int) -> None:
@@ -46,6 +48,7 @@ class Calibration:
         if len(active) >= self._config.min_reference_accounts:
             self.drift.update(epoch, watched(active))
         good = self._of_the_present(known[self._calm(known)])
+        self._content_centre = content.centre(good["content_mean"])
         scores = np.ascontiguousarray(good["scores"][:, : len(DETECTORS)])
         self.population.rebuild(scores, strata_of(good))
         old_enough = self.drift.epochs_until(epoch) >= self._freeze_epochs
@@ -61,6 +64,10 @@ class Calibration:
         recent = rows[rows["pane"] >= since]
         return recent if len(recent) >= 2 * self._config.min_reference_accounts else rows
 
+    def content_of(self, rows: Rows) -> NDArray[np.float64]:
+        """Discrepancy of each account's prompts from the population's."""
+        return content.distances(rows["content_mean"], features.total(rows, "texts"), self._content_centre)
+
     def counters(self) -> dict[str, int]:
         """For metrics: drifts found, and the distance from the reference in thousandths."""
         return {"drifts": self.drift.found, "reference_distance_permille": self.reference.distance_permille}
@@ -71,6 +78,7 @@ class Calibration:
             POPULATION_ROW: self.population.dump(),
             REFERENCE_ROW: self.reference.dump(),
             DRIFT_ROW: self.drift.dump(),
+            CONTENT_ROW: self._content_centre.astype("<f8").tobytes(),
         }
 
     def load(self, rows: Mapping[bytes, bytes]) -> None:
@@ -78,6 +86,7 @@ class Calibration:
         self.population.load(rows[POPULATION_ROW])
         self.reference.load(rows[REFERENCE_ROW], self.population)
         self.drift.load(rows[DRIFT_ROW])
+        self._content_centre = np.frombuffer(rows[CONTENT_ROW], "<f8").astype(np.float64)
 
 
 def strata_of(rows: Rows) -> NDArray[np.intp]:

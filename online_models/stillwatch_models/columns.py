@@ -47,6 +47,7 @@ EVENT = np.dtype(
         ("lead", "i8"),
         ("tail", "i8"),
         ("minhash", "u4", (MINHASHES,)),
+        ("model", "u4"),
         ("conversation", "i8"),
         ("asn", "i8"),
         ("org", "u4"),
@@ -74,6 +75,9 @@ EVENT = np.dtype(
         ("failed", "i1"),
         ("logprobs", "i1"),
         ("many", "i1"),
+        ("fixed", "i1"),  # decoding held fixed: temperature 0 or a seed
+        ("released", "i1"),  # to a model released a short time ago
+        ("requeried", "i1"),  # the account sent the text before, to another model
         ("tools", "i1"),
         ("elicitation", "u1"),
         ("grading", "u1"),
@@ -107,6 +111,7 @@ def _identity(out: Events, events: Sequence[RequestEvent], offsets: Sequence[int
     out["ts"] = [e.ts for e in events]
     out["event_hash"] = [hash_text(e.event_id) for e in events]
     out["conversation"] = [hash_text(e.conversation_id) for e in events]
+    out["model"] = [hash_text(e.model) for e in events]
     out["asn"] = [e.client_asn or 0 for e in events]
     out["org"] = [hash_text(e.org_id) for e in events]
     out["payment"] = [hash_text(e.payment_id) for e in events]
@@ -151,5 +156,6 @@ def _usage(out: Events, events: Sequence[RequestEvent]) -> None:
     out["rides_limit"] = [e.finish_reason == "length" for e in events]
     out["failed"] = [e.status is not None and e.status >= 400 for e in events]  # noqa: PLR2004 - HTTP's own boundary
     out["logprobs"] = [bool(e.logprobs or e.top_logprobs) for e in events]
+    out["fixed"] = [e.temperature == 0 or e.seed is not None for e in events]
     out["many"] = [e.n is not None and e.n > 1 for e in events]
     out["tools"] = [bool(e.tool_count) for e in events]

@@ -35,6 +35,7 @@ from stillwatch_models.explain import reasons
 from stillwatch_models.feedback import statement
 from stillwatch_models.fold import Cells, Horizons, fold, in_order
 from stillwatch_models.incidents import DISTILLATION, TIERS, Header, finding
+from stillwatch_models.model_ages import ModelAges
 from stillwatch_models.panes import UNSEEN, Int64s, PaneClock
 from stillwatch_models.profiles import profiles, reference, samples
 from stillwatch_models.rulings import Docket, Heard, Judge
@@ -43,6 +44,8 @@ from stillwatch_models.shard import Batch, Checkpoint, Outputs
 from stillwatch_models.texts import TextMemory
 
 FAST_HALF_LIFE_SECONDS = 3_600.0
+FRESH_MODEL_SECONDS = 48 * 3_600.0
+"""How long a model counts as just released."""
 SLOW_HALF_LIFE_SECONDS = 7 * 86_400.0
 CELLS_AT_ONCE = 4_096
 """Events folded together, which bounds the memory of a pane's end."""
@@ -53,7 +56,7 @@ THE_END = 2**62
 
 ACCOUNT_ROW, TEXT_ROW = b"a:", b"t:"
 CLOCK_ROW, FOREST_ROW = b"m:clock", b"m:forest"
-CEILING_ROW = b"m:ceiling"
+CEILING_ROW, MODELS_ROW = b"m:ceiling", b"m:models"
 
 
 class Clock(msgspec.Struct):
@@ -84,6 +87,7 @@ class AccountEngine:
         self.clock = PaneClock(self.pane_ms, round(config.lateness_seconds * 1000))
         self.table = AccountTable()
         self.texts = TextMemory(config.text_memory)
+        self.models = ModelAges(round(FRESH_MODEL_SECONDS / config.pane_seconds))
         self.scorer = Scorer(config)
         self.counters = {"events": 0, "late": 0, "repeated": 0, "evicted_idle": 0, "evicted_flood": 0, "panes": 0}
         self._hash = config.hash()
@@ -241,7 +245,7 @@ class AccountEngine:
 
     def _close_segment(self, events: Events, ids: dict[int, str], out: Outputs) -> None:
         seen = self._contributor.look(events, self.table)
-        cells = fold(self.table, self.texts, events, self._horizons)
+        cells = fold(self.table, self.texts, events, self._horizons, self.models)
         scored = self.scorer.score(self.table, cells)
         self._contributor.add(seen, cells, scored.nats, self.table, ids)
         for cell in np.flatnonzero(scored.transition).tolist():
@@ -409,6 +413,7 @@ class AccountEngine:
         self._epoch, self._next_offset, self._checkpointed = clock.epoch, clock.next_offset, clock.next_offset
         self.scorer.forest.load(rows[FOREST_ROW])
         self.scorer.calibration.load(rows)
+        self.models.load(rows[MODELS_ROW])
         self.scorer.feedback.load(rows)
         self._ceiling.load(rows[CEILING_ROW])
         self._contributor.load(rows)
@@ -449,6 +454,7 @@ class AccountEngine:
         return {
             CLOCK_ROW: msgspec.json.encode(clock),
             FOREST_ROW: self.scorer.forest.dump(),
+            MODELS_ROW: self.models.dump(),
             **self.scorer.calibration.dump(),
             CEILING_ROW: self._ceiling.dump(self.clock.closed_before),
             **self._contributor.model_rows(),

@@ -207,6 +207,12 @@ FEATURES: tuple[Feature, ...] = (
     Feature("system", "share", "requests with a system prompt", LIFE, 0.0, 1.0, _share_of("system", 0.3)),
     Feature("tools", "share", "requests with tools", LIFE, 0.0, 1.0, _share_of("tools", 0.1)),
     Feature("logprobs", "share", "requests for log probabilities", LIFE, 0.0, 1.0, _share_of("logprobs", 0.01)),
+    Feature("many", "share", "requests for several answers", LIFE, 0.0, 1.0, _share_of("many", 0.01)),
+    Feature("fixed", "share", "requests with decoding held fixed", LIFE, 0.0, 1.0, _share_of("fixed", 0.1)),
+    Feature("released", "share", "requests to a model just released", LIFE, 0.0, 1.0, _share_of("released", 0.02)),
+    Feature(
+        "requeried", "share", "own prompts sent again to another model", LIFE, 0.0, 1.0, _share_of("requeried", 0.0)
+    ),
     Feature("template_mass", "probability", "that two prompts share a skeleton", LIFE, 0.0, 1.0, template_mass),
     Feature("freshness", "share", "prompts never sent before", "account life", 0.0, 1.0, freshness),
     Feature("coverage", "doublings", "topic cells hit", "account life", 0.0, 12.0, coverage),

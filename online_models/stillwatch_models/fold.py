@@ -14,10 +14,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from stillwatch_models import distinct, harvest, restarts
+from stillwatch_models import content, distinct, harvest, restarts
 from stillwatch_models.accounts import DISTINCT, FULL_CONTENT, SUM_INDEX, SUMS, TEMPLATE_BUCKETS, AccountTable, Rows
 from stillwatch_models.columns import Events
 from stillwatch_models.harvest import Observed
+from stillwatch_models.model_ages import ModelAges
 from stillwatch_models.texts import Exposure, TextMemory
 
 MS_PER_HOUR = 3_600_000
@@ -70,9 +71,13 @@ def in_order(events: Events, keys: NDArray[np.uint64]) -> Events:
     return unique[np.lexsort((unique["ts"], keys[unique["row"]], unique["pane"]))]
 
 
-def fold(table: AccountTable, texts: TextMemory, events: Events, horizons: Horizons) -> Cells:
+def fold(
+    table: AccountTable, texts: TextMemory, events: Events, horizons: Horizons, models: ModelAges | None = None
+) -> Cells:
     """Fold events of closed panes, sorted by `in_order`, into the table."""
     first_at, exposures = texts.look_up(events, table.rows["key"])
+    if models is not None:
+        events["released"] = models.look_up(events)
     exposed: dict[int, list[Exposure]] = {}
     for exposure in exposures:
         exposed.setdefault(exposure.slot, []).append(exposure)
@@ -211,7 +216,19 @@ def _per_event(events: Events) -> dict[str, NDArray[np.int64]]:
     log_chars = _fixed_log2(events["chars"])
     log_output = _fixed_log2(events["output_tokens"])
     plain = ("input_tokens", "output_tokens", "reasoning_tokens", "one_shot", "system", "rides_limit")
-    more = ("failed", "logprobs", "many", "tools", "elicitation", "grading", "probing", "code")
+    more = (
+        "failed",
+        "logprobs",
+        "many",
+        "fixed",
+        "released",
+        "requeried",
+        "tools",
+        "elicitation",
+        "grading",
+        "probing",
+        "code",
+    )
     return {
         "events": np.ones(len(events), np.int64),
         "texts": events["has_text"].astype(np.int64),
@@ -258,7 +275,17 @@ def _add_histograms(rows: Rows, events: Events, owner: Indices, local: Indices) 
         return
     bucket = (distinct.mix(events["template"][text]) % np.uint64(TEMPLATE_BUCKETS)).astype(np.intp)
     np.add.at(rows["templates"], (owner[text], bucket), np.float32(1))
+    _add_content_mean(rows, events, local)
     rows["embedding"] += np.add.reduceat(events["embedding"].astype(np.int64), local, axis=0)
+
+
+def _add_content_mean(rows: Rows, events: Events, local: Indices) -> None:
+    marks = events["has_text"] != 0
+    sums = np.add.reduceat(content.transform(events["embedding"]) * marks[:, None], local, axis=0)
+    count = _totals(marks, local)
+    texts: NDArray[np.float64] = rows["sums"][:, SUM_INDEX["texts"]]
+    before = np.subtract(texts, count, dtype=np.float64)  # these were added a moment ago
+    rows["content_mean"] = content.updated(rows["content_mean"], sums, count, before)
 
 
 def _add_distinct(rows: Rows, events: Events, owner: Indices) -> None:

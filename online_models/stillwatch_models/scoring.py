@@ -108,7 +108,7 @@ class Scorer:
 
     def _window(self, table: AccountTable, cells: Cells, chosen: slice, raw: Floats, scaled: Floats) -> Scored:
         after, slots, pane = self.feedback.since(cells.after[chosen]), cells.slot[chosen], cells.pane[chosen]
-        values = Values(raw[chosen], self.forest.score(scaled[chosen]))
+        values = Values(raw[chosen], self.forest.score(scaled[chosen]), self.calibration.content_of(after))
         scores = np.column_stack([detector.score(values) for detector in DETECTORS])
         p_values = self.population.p_values(scores, strata_of(after))
         p_values[:, self.muted] = 1.0

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from stillwatch_models.columns import Events
 
-ENTRY = np.dtype([("text", "i8"), ("owner", "u8"), ("pane", "i8"), ("flags", "u1")])
+ENTRY = np.dtype([("text", "i8"), ("owner", "u8"), ("pane", "i8"), ("model", "u4"), ("flags", "u1")])
 STRICT, LOOSE, TAKEN_BACK = 1, 2, 4
 """Flags: the text was a harvest event, an informal one, and is not any more."""
 PAGE = 1_024
@@ -53,43 +53,48 @@ class TextMemory:
         self._dirty: set[int] = set()
 
     def look_up(self, events: Events, keys: NDArray[np.uint64]) -> tuple[NDArray[np.int64], list[Exposure]]:
-        """Take in the texts of a segment, in order. Marks `events["shared"]` where another account was first.
+        """Take in the texts of a segment, in order.
 
-        Returns the ring position of each event that is the first of its text (else -1), and the exposures.
+        Marks `events["shared"]` where another account was first, and `events["requeried"]` where the account itself
+        was, with another model. Returns the ring position of each event that is the first of its text (else -1), and
+        the exposures.
         """
         begun = self.written
         first_at = np.full(len(events), -1, np.int64)
-        shared = np.zeros(len(events), bool)
+        shared, requeried = np.zeros(len(events), bool), np.zeros(len(events), bool)
         exposures: list[Exposure] = []
         slots, panes = events["row"].tolist(), events["pane"].tolist()
+        models = events["model"].tolist()
         texts, owners = events["text_hash"].tolist(), keys[events["row"]].tolist()
         for at in np.flatnonzero(events["has_text"]).tolist():
             position = self._where.get(texts[at])
             if position is None:
-                first_at[at] = self._take_in(texts[at], owners[at], slots[at], panes[at])
+                first_at[at] = self._take_in(texts[at], owners[at], slots[at], panes[at], models[at])
             elif self._ring["owner"][position] != owners[at]:
                 shared[at] = True
                 if not self._ring["flags"][position] & TAKEN_BACK:
                     exposures.append(self._expose(position, panes[at], begun))
-        events["shared"] = shared
+            else:
+                requeried[at] = self._ring["model"][position] != models[at]
+        events["shared"], events["requeried"] = shared, requeried
         return first_at, exposures
 
     def _expose(self, position: int, pane: int, begun: int) -> Exposure:
         """Note an exposure. What stood there before the segment may be overwritten in it, so its flags are kept now."""
-        _, owner, sent, flags = self._ring[position].tolist()
+        _, owner, sent, _, flags = self._ring[position].tolist()
         age = (self.written - 1 - position) % len(self._ring)
         known = flags if age >= self.written - begun else None
         self._flag(position, TAKEN_BACK)
         slot = int(self._slots[position])
         return Exposure(slot=slot, owner=owner, sent=sent, pane=pane, position=position, flags=known)
 
-    def _take_in(self, text: int, owner: int, slot: int, pane: int) -> int:
+    def _take_in(self, text: int, owner: int, slot: int, pane: int, model: int) -> int:
         position = self.written % len(self._ring)
         if self.written >= len(self._ring):
             old = int(self._ring["text"][position])
             if self._where.get(old) == position:
                 del self._where[old]
-        self._ring[position] = (text, owner, pane, 0)
+        self._ring[position] = (text, owner, pane, model, 0)
         self._slots[position] = slot
         self._where[text] = position
         self.written += 1

@@ -45,6 +45,13 @@ def test_a_text_is_taken_back_once() -> None:
     assert texts.look_up(sent((2, 7)), KEYS)[1] == []
 
 
+def test_a_text_sent_again_to_another_model_is_a_requery() -> None:
+    texts, events = TextMemory(PAGE), sent((0, 7), (0, 7), (0, 7), (1, 7))
+    events["model"] = [5, 5, 6, 6]
+    texts.look_up(events, KEYS)
+    assert events["requeried"].tolist() == [0, 0, 1, 0]  # the last is another account's
+
+
 def test_events_without_text_share_nothing() -> None:
     texts, events = TextMemory(PAGE), sent((0, 0), (1, 0))
     events["has_text"] = 0

@@ -8,11 +8,14 @@ from stillwatch_models import columns
 from stillwatch_models.accounts import AccountTable, Rows
 from stillwatch_models.columns import Events
 from stillwatch_models.fold import Cells, Horizons, fold, in_order
+from stillwatch_models.model_ages import ModelAges
 from stillwatch_models.texts import TextMemory
 from stillwatch_schemas.events import RequestEvent
 
 PANE_MS = 10_000
 TEXTS = 16_384
+FRESH_PANES = 17_280
+"""Two days."""
 HORIZONS = Horizons(fast=360.0, slow=60_480.0, block=360, restart=17_280)
 """One hour, seven days, one hour, two days, in panes of 10 s."""
 
@@ -26,16 +29,20 @@ def waiting(table: AccountTable, items: Sequence[RequestEvent]) -> Events:
 
 
 def fold_into(
-    table: AccountTable, texts: TextMemory, items: Sequence[RequestEvent], horizons: Horizons = HORIZONS
+    table: AccountTable,
+    texts: TextMemory,
+    items: Sequence[RequestEvent],
+    horizons: Horizons = HORIZONS,
+    models: ModelAges | None = None,
 ) -> Cells:
     """Fold events whose panes are all closed."""
-    return fold(table, texts, waiting(table, items), horizons)
+    return fold(table, texts, waiting(table, items), horizons, models)
 
 
 def folded(items: Sequence[RequestEvent], horizons: Horizons = HORIZONS) -> AccountTable:
     """A table that has seen these events and nothing else."""
     table = AccountTable()
-    fold_into(table, TextMemory(TEXTS), items, horizons)
+    fold_into(table, TextMemory(TEXTS), items, horizons, ModelAges(FRESH_PANES))
     return table
 
 

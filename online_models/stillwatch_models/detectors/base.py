@@ -16,10 +16,12 @@ Floats = NDArray[np.float64]
 class Values:
     """Feature values of many accounts by name; `values.gap_cv` is an array, one entry an account."""
 
-    def __init__(self, features: Floats, forest: Floats) -> None:
+    def __init__(self, features: Floats, forest: Floats, content: Floats | None = None) -> None:
         self._features = features
         self.forest = forest
         """Anomaly score of the Half-Space forest, 0 to 1."""
+        self.content = np.zeros(len(features)) if content is None else content
+        """Discrepancy of the prompts from the population's; see `content`."""
 
     def __getattr__(self, name: str) -> Floats:
         try:
@@ -32,7 +34,9 @@ class Values:
 
     def row(self, index: int) -> Values:
         """One account's values."""
-        return Values(self._features[index : index + 1], self.forest[index : index + 1])
+        return Values(
+            self._features[index : index + 1], self.forest[index : index + 1], self.content[index : index + 1]
+        )
 
 
 class Detector(msgspec.Struct, frozen=True):
