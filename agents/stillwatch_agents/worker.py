@@ -9,6 +9,7 @@ from stillwatch_streams.settings import Settings
 from stillwatch_streams.topic_names import TopicNames
 
 from stillwatch_agents.account import account_spec
+from stillwatch_agents.campaign import campaign_spec
 from stillwatch_agents.feedback import feedback_spec
 from stillwatch_agents.group import group_spec
 from stillwatch_agents.policy import policy_spec
@@ -20,6 +21,7 @@ def make_agents(settings: Settings, partitions: Mapping[str, int]) -> list[Agent
     agents = {
         "account": account_spec(settings),
         "group": group_spec(settings, sources),
+        "campaign": campaign_spec(settings, sources),
         "policy": policy_spec(settings),
         "feedback": feedback_spec(settings),
     }

@@ -20,7 +20,7 @@ import numpy as np
 from stillwatch_schemas.errors import StateError
 from stillwatch_schemas.events import Heartbeat, RequestEvent
 from stillwatch_schemas.findings import Evidence, Finding, Ruling
-from stillwatch_schemas.signals import EpochClosed, PaneClosed
+from stillwatch_schemas.signals import CampaignVerdict, EpochClosed, PaneClosed
 from stillwatch_schemas.verdicts import Verdict
 
 from stillwatch_models import columns
@@ -272,6 +272,10 @@ class AccountEngine:
         while self._due and self._due[0].pane < pane:
             heard = self._due.popleft()
             self._end_epoch(heard.pane, out)
+            if heard.verdict.subject_kind == "campaign":
+                verdict = CampaignVerdict(source=self.partition, pane=heard.pane, verdict=heard.verdict)
+                out.profiles.append(verdict)
+                continue
             found = self._judge.rule(heard)
             if found is not None:
                 out.findings.append(found)

@@ -22,7 +22,7 @@ from stillwatch_schemas.directives import Action, Directive, Params, Release, Sc
 from stillwatch_schemas.findings import Finding, Tier
 
 from stillwatch_models.config import EngineConfig
-from stillwatch_models.incidents import ASN_SURGE, DISTILLATION, HARD_CEILING, derived_uid
+from stillwatch_models.incidents import ASN_SURGE, CAMPAIGN_MEMBER, DISTILLATION, HARD_CEILING, derived_uid
 from stillwatch_models.shard import Batch, Checkpoint, Outputs
 
 Response = tuple[Action, Params]
@@ -37,6 +37,9 @@ TRANSITIONS: Mapping[tuple[str, Tier], Response] = {
     (DISTILLATION, "medium"): CANARY,
     (DISTILLATION, "high"): THROTTLE,
     (DISTILLATION, "critical"): SUSPEND,
+    (CAMPAIGN_MEMBER, "medium"): CANARY,
+    (CAMPAIGN_MEMBER, "high"): THROTTLE,
+    (CAMPAIGN_MEMBER, "critical"): SUSPEND,
     (HARD_CEILING, "high"): THROTTLE,
     (ASN_SURGE, "medium"): OBSERVE,
 }

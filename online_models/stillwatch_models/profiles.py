@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from stillwatch_schemas.signals import Content, Profile, Samples
+from stillwatch_schemas.signals import SAMPLED_REQUESTS, Content, Profile, Samples
 
 from stillwatch_models import distinct, features
 from stillwatch_models.accounts import AccountTable, Rows
@@ -69,7 +69,7 @@ def profiles(
 
 
 def samples(table: AccountTable, cells: Cells, *, source: int, pane_ms: int) -> Iterator[Samples]:
-    """One message with samples of the candidates' requests, if there are any."""
+    """Samples of the candidates' requests, in as many messages as it takes."""
     chosen = np.repeat(candidates(cells.after), cells.count) & (cells.events["has_text"] != 0)
     chosen &= cells.events["one_shot"] != 0
     events = cells.events[chosen]
@@ -77,18 +77,18 @@ def samples(table: AccountTable, cells: Cells, *, source: int, pane_ms: int) -> 
     places = np.arange(events["minhash"].shape[1], dtype=np.int64) << 32
     shingles = events["minhash"].astype(np.int64) | places
     sampled = _in_sample(shingles, SHINGLES_SAMPLED)
-    some = np.flatnonzero((texts != 0) | sampled.any(axis=1))
-    if not len(some):
-        return
+    found = np.flatnonzero((texts != 0) | sampled.any(axis=1))
     pane = int(cells.pane[-1])
-    yield Samples(
-        source=source,
-        pane=pane,
-        pane_end_ms=(pane + 1) * pane_ms,
-        accounts=tuple(table.account(slot) for slot in events["row"][some].tolist()),
-        texts=tuple(texts[some].tolist()),
-        shingles=tuple(tuple(shingles[at][sampled[at]].tolist()) for at in some.tolist()),
-    )
+    for start in range(0, len(found), SAMPLED_REQUESTS):
+        some = found[start : start + SAMPLED_REQUESTS]
+        yield Samples(
+            source=source,
+            pane=pane,
+            pane_end_ms=(pane + 1) * pane_ms,
+            accounts=tuple(table.account(slot) for slot in events["row"][some].tolist()),
+            texts=tuple(texts[some].tolist()),
+            shingles=tuple(tuple(shingles[at][sampled[at]].tolist()) for at in some.tolist()),
+        )
 
 
 def _in_sample(hashes: NDArray[np.int64], one_of: int) -> Mask:

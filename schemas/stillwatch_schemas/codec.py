@@ -17,7 +17,7 @@ from stillwatch_schemas.events import RequestEvent
 from stillwatch_schemas.fitting import convert_request, shorten_text
 from stillwatch_schemas.limits import MAX_VALUE_BYTES
 from stillwatch_schemas.refusals import contract_error, refuse_partial_sketch, refuse_size
-from stillwatch_schemas.signals import Signal
+from stillwatch_schemas.signals import ProfileSignal, Signal
 from stillwatch_schemas.verdicts import Verdict
 
 T = TypeVar("T")
@@ -54,6 +54,7 @@ class Codec(Generic[T]):
 
 
 _SIGNALS: Codec[Signal] = Codec("signal", Signal)
+_PROFILES: Codec[ProfileSignal] = Codec("profile", ProfileSignal)
 _DIRECTIVES: Codec[Directive] = Codec("directive", Directive)
 _ACKS: Codec[Ack] = Codec("ack", Ack)
 _VERDICTS: Codec[Verdict] = Codec("verdict", Verdict)
@@ -99,6 +100,16 @@ def decode_signal(value: bytes | None) -> Signal:
 def encode_signal(signal: Signal) -> bytes:
     """The signal as a record's value."""
     return _SIGNALS.encode(signal)
+
+
+def decode_profile(value: bytes | None) -> ProfileSignal:
+    """What the campaign agent reads, in a record's value; raises `ContractError`."""
+    return _PROFILES.decode(value)
+
+
+def encode_profile(signal: ProfileSignal) -> bytes:
+    """The same as a record's value."""
+    return _PROFILES.encode(signal)
 
 
 def decode_directive(value: bytes | None) -> Directive:

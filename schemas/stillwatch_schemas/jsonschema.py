@@ -17,13 +17,24 @@ from stillwatch_schemas.directives import Directive, Params
 from stillwatch_schemas.events import RequestEvent, Sketch
 from stillwatch_schemas.findings import Evidence, Finding
 from stillwatch_schemas.ocsf import CLASS_UID, OCSF_VERSION
-from stillwatch_schemas.signals import Contribution, PaneClosed, Signal
+from stillwatch_schemas.signals import (
+    CampaignVerdict,
+    Content,
+    Contribution,
+    EpochClosed,
+    PaneClosed,
+    Profile,
+    ProfileSignal,
+    Samples,
+    Signal,
+)
 from stillwatch_schemas.verdicts import Verdict
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 TYPES: Final[dict[str, Any]] = {
     "request": RequestEvent,
     "signal": Signal,
+    "profile": ProfileSignal,
     "directive": Directive,
     "ack": Ack,
     "verdict": Verdict,
@@ -36,6 +47,11 @@ STRUCTS: Final[tuple[type[msgspec.Struct], ...]] = (
     Sketch,
     Contribution,
     PaneClosed,
+    Profile,
+    Content,
+    Samples,
+    EpochClosed,
+    CampaignVerdict,
     Directive,
     Params,
     Ack,

@@ -1,8 +1,8 @@
 """Signals: what the account agent tells the group agent (topic `llm.signals.v1`, key: group).
 
-A contribution is the *whole* of what one source partition saw of one group in a span of panes that ends with `pane`, so
-that a redelivery replaces it instead of adding to it. A span is a group window, or a part of one where traffic is heavy.
-`PaneClosed` goes to every signals partition after the last contribution of a pane.
+A contribution is the *whole* of what one source partition saw of one group in a span of panes that ends with `pane`,
+so that a redelivery replaces it instead of adding to it. A span is a group window, or a part of one where traffic is
+heavy. `PaneClosed` goes to every signals partition after the last contribution of a pane.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from stillwatch_schemas.limits import (
     EMBEDDING_BYTES,
+    MINHASH_VALUES,
     Asn,
     Count,
     Hash32,
@@ -29,6 +30,7 @@ from stillwatch_schemas.limits import (
     TimeMs,
     Tokens,
 )
+from stillwatch_schemas.verdicts import Verdict
 
 
 class Contribution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="contribution", tag_field="type"):
@@ -135,6 +137,11 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, tag="profile", tag_fiel
     event_ids: Ids = ()
 
 
+SAMPLED_REQUESTS = 2_000
+"""Requests in one message, so that it fits into a record."""
+Shingles = Annotated[tuple[Hash52, ...], Meta(max_length=MINHASH_VALUES)]
+
+
 class Samples(msgspec.Struct, frozen=True, kw_only=True, tag="samples", tag_field="type"):
     """Samples of what profiled accounts asked in some panes: enough to tell how much two of them have in common.
 
@@ -145,11 +152,11 @@ class Samples(msgspec.Struct, frozen=True, kw_only=True, tag="samples", tag_fiel
     pane: Pane
     """The last of the panes."""
     pane_end_ms: TimeMs
-    accounts: Members
+    accounts: Annotated[tuple[Id, ...], Meta(max_length=SAMPLED_REQUESTS)]
     """One entry a request."""
-    texts: tuple[Hash52, ...]
+    texts: Annotated[tuple[Hash52, ...], Meta(max_length=SAMPLED_REQUESTS)]
     """Hash of each request's text; 0 where it is not in the sample."""
-    shingles: tuple[tuple[Hash52, ...], ...]
+    shingles: Annotated[tuple[Shingles, ...], Meta(max_length=SAMPLED_REQUESTS)]
     """Of each request, the places and values of its MinHash that are in the sample."""
 
 
@@ -163,9 +170,17 @@ class EpochClosed(msgspec.Struct, frozen=True, kw_only=True, tag="epoch_closed",
     """Accounts that the partition knows."""
     accounts: Count
     """Accounts in `content`: those with a few one-shot requests."""
-    content: tuple[Real, ...] = ()
+    content: Annotated[tuple[Real, ...], Meta(max_length=EMBEDDING_BYTES)] = ()
     """Sum over these accounts, one vote an account, of the mean embedding of their one-shot requests."""
 
 
-ProfileSignal = Profile | Samples | EpochClosed
+class CampaignVerdict(msgspec.Struct, frozen=True, kw_only=True, tag="campaign_verdict", tag_field="type"):
+    """An analyst's verdict on a campaign, handed on at the end of the pane in which it took effect."""
+
+    source: Partition
+    pane: Pane
+    verdict: Verdict
+
+
+ProfileSignal = Profile | Samples | EpochClosed | CampaignVerdict
 """What the account agent tells the campaign agent (topic `llm.profiles.v1`)."""

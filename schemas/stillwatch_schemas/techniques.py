@@ -64,6 +64,12 @@ KINDS: Final[dict[str, AttackKind]] = {
         analytic_type=STATISTICAL,
         techniques=(EXTRACT, REPLICATE, ACCOUNTS, PROXIES),
     ),
+    "campaign_member": AttackKind(
+        title="member of a distillation campaign",
+        desc="The account belongs to accounts that query the model as one, and inherits the evidence of them all.",
+        analytic_type=STATISTICAL,
+        techniques=(EXTRACT, REPLICATE, ACCOUNTS),
+    ),
     "asn_surge": AttackKind(
         title="surge of accounts from one network",
         desc="Accounts arrived in one autonomous system far above its own baseline, and show evidence of their own.",

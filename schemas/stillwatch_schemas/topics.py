@@ -55,12 +55,21 @@ SIGNALS = Topic(
     writers=("account agent",),
     readers=("group agent",),
 )
+PROFILES = Topic(
+    name="llm.profiles.v1",
+    key="account, or the source partition",
+    value="accounts as they may be compared with each other; all in partition 0",
+    schema="profile",
+    internal=True,
+    writers=("account agent",),
+    readers=("campaign agent",),
+)
 ALERTS = Topic(
     name="llm.alerts.v1",
     key="incident uid",
     value="OCSF 1.8.0 Detection Finding",
     schema="alert",
-    writers=("account agent", "group agent"),
+    writers=("account agent", "group agent", "campaign agent"),
     readers=("policy agent", "SIEM", "console"),
 )
 ENFORCEMENT = Topic(
@@ -108,6 +117,7 @@ def _dlq_of(source: Topic, *, internal: bool = False) -> Topic:
 
 REQUESTS_DLQ = _dlq_of(REQUESTS)
 SIGNALS_DLQ = _dlq_of(SIGNALS, internal=True)
+PROFILES_DLQ = _dlq_of(PROFILES, internal=True)
 ALERTS_DLQ = _dlq_of(ALERTS, internal=True)
 VERDICTS_DLQ = _dlq_of(VERDICTS)
 ACCOUNT_CHECKPOINTS = Topic(
@@ -127,6 +137,15 @@ GROUP_CHECKPOINTS = Topic(
     internal=True,
     writers=("group agent",),
     readers=("group agent",),
+)
+CAMPAIGN_CHECKPOINTS = Topic(
+    name="stillwatch.checkpoints.campaign.v1",
+    key="row and slot",
+    value="a row",
+    compacted=True,
+    internal=True,
+    writers=("campaign agent",),
+    readers=("campaign agent",),
 )
 POLICY_CHECKPOINTS = Topic(
     name="stillwatch.checkpoints.policy.v1",
@@ -150,16 +169,19 @@ FEEDBACK_CHECKPOINTS = Topic(
 TOPICS: tuple[Topic, ...] = (
     REQUESTS,
     SIGNALS,
+    PROFILES,
     ALERTS,
     ENFORCEMENT,
     ENFORCEMENT_ACKS,
     VERDICTS,
     REQUESTS_DLQ,
     SIGNALS_DLQ,
+    PROFILES_DLQ,
     ALERTS_DLQ,
     VERDICTS_DLQ,
     ACCOUNT_CHECKPOINTS,
     GROUP_CHECKPOINTS,
+    CAMPAIGN_CHECKPOINTS,
     POLICY_CHECKPOINTS,
     FEEDBACK_CHECKPOINTS,
 )

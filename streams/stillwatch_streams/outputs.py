@@ -4,10 +4,11 @@
 |---|---|---|---|
 | finding | alerts | incident uid | murmur2(subject): one subject's incidents share a policy shard |
 | contribution | signals | group | murmur2(group) |
+| profile, samples | profiles | source partition | 0: accounts of all partitions are compared with each other |
 | pane closed | signals | `source:<n>` | every one |
 | directive | enforcement | `scope:subject` | by the key |
 | release | enforcement | `scope:subject` | by the key; null value |
-| verdict on an account | requests, as a control record | subject | the shard that raised it, else murmur2(subject) |
+| verdict | requests, as a control record | subject | the shard that raised it, else murmur2(subject) |
 """
 
 from __future__ import annotations
@@ -17,15 +18,18 @@ from collections.abc import Callable, Iterator
 import msgspec
 from stillwatch_models.shard import Outputs
 from stillwatch_schemas.alerts import encode_alert
-from stillwatch_schemas.codec import encode_directive, encode_signal, encode_verdict
+from stillwatch_schemas.codec import encode_directive, encode_profile, encode_signal, encode_verdict
 from stillwatch_schemas.directives import Directive, Release
 from stillwatch_schemas.findings import Finding
-from stillwatch_schemas.signals import Contribution, Signal
+from stillwatch_schemas.signals import Contribution, ProfileSignal, Signal
 from stillwatch_schemas.verdicts import VERDICT_HEADER, Verdict
 
 from stillwatch_streams.partitioning import partition_of
 from stillwatch_streams.publisher import Message
 from stillwatch_streams.topic_names import TopicNames
+
+CAMPAIGN_PARTITION = 0
+"""All profiles go there: a campaign's accounts may be in any partition."""
 
 Signer = Callable[[Directive], Directive]
 
@@ -52,6 +56,7 @@ class Router:
         messages = [self._alert(finding) for finding in outputs.findings]
         for signal in outputs.signals:
             messages += self._signal(signal)
+        messages += [self._profile(signal) for signal in outputs.profiles]
         messages += [self._directive(directive) for directive in outputs.directives]
         return messages + [self._verdict(verdict) for verdict in outputs.verdicts]
 
@@ -60,6 +65,7 @@ class Router:
         releases = sum(isinstance(directive, Release) for directive in outputs.directives)
         yield "alert", len(outputs.findings)
         yield "signal", len(outputs.signals)
+        yield "profile", len(outputs.profiles)
         yield "directive", len(outputs.directives) - releases
         yield "release", releases
         yield "verdict", len(outputs.verdicts)
@@ -79,6 +85,10 @@ class Router:
             return [Message(topic=topic, key=key, partition=partition_of(key, count), value=value)]
         key = f"source:{signal.source}".encode()
         return [Message(topic=topic, key=key, partition=partition, value=value) for partition in range(count)]
+
+    def _profile(self, signal: ProfileSignal) -> Message:
+        key = f"source:{signal.source}".encode()
+        return Message(topic=self._names.profiles, key=key, partition=CAMPAIGN_PARTITION, value=encode_profile(signal))
 
     def _verdict(self, verdict: Verdict) -> Message:
         """A control record where the judged shard reads: what analysts decide is part of the log."""

@@ -1,7 +1,8 @@
 """The whole detector in one process: the shards that live workers run, joined by the routes that the topics give them.
 
     events ──► account shard of their partition ──► findings ─────────────► policy shard of their subject ──► directives
-                      └──► signals ──► group shard of their group ──► findings ──┘
+                      ├──► signals ──► group shard of their group ──► findings ──┤
+                      └──► profiles ──► the campaign shard ──► findings ─────────┘
 
 Routes: a contribution goes to the signals partition of its group, the end of a pane to every signals partition, a
 finding to the alerts partition of its subject.
@@ -18,9 +19,10 @@ from stillwatch_models.shard import Batch, Outputs, Shard
 from stillwatch_schemas.directives import Directive, Release
 from stillwatch_schemas.events import Heartbeat, RequestEvent
 from stillwatch_schemas.findings import Finding
-from stillwatch_schemas.signals import Contribution, Signal
+from stillwatch_schemas.signals import Contribution, ProfileSignal, Signal
 from stillwatch_schemas.verdicts import Verdict
 
+from stillwatch_streams.outputs import CAMPAIGN_PARTITION
 from stillwatch_streams.partitioning import Partitioner
 
 T = TypeVar("T")
@@ -35,11 +37,20 @@ class AccountShard(Shard[Item], Protocol):
         ...
 
 
+class CampaignShard(Shard[ProfileSignal], Protocol):
+    """A campaign engine: a shard that can also list the members of its campaigns."""
+
+    def accounts(self) -> Iterable[AccountRow]:
+        """Every account of a campaign, with what membership makes of its score."""
+        ...
+
+
 class Engines(msgspec.Struct, frozen=True):
     """Makers of the shards, by partition."""
 
     account: Callable[[int], AccountShard]
     group: Callable[[int], Shard[Signal]]
+    campaign: Callable[[int], CampaignShard]
     policy: Callable[[int], Shard[Finding]]
 
 
@@ -96,6 +107,9 @@ class Pipeline:
         self.partitions = partitions
         self.account_shards = [engines.account(partition) for partition in range(partitions)]
         self._groups: Lane[Signal] = Lane(engines.group, partitions)
+        self._campaigns = engines.campaign(CAMPAIGN_PARTITION)
+        self._profiles: list[ProfileSignal] = []
+        self._profiles_read = 0
         self._policies: Lane[Finding] = Lane(engines.policy, partitions)
         self._sink = sink
 
@@ -111,6 +125,7 @@ class Pipeline:
         self._flow()
         for outputs in self._groups.finish():
             self._findings(outputs)
+        self._findings(self._campaigns.finish())
         self._flow()
         for outputs in self._policies.finish():
             self._directives(outputs)
@@ -124,9 +139,11 @@ class Pipeline:
         """Every account seen, partition by partition."""
         for shard in self.account_shards:
             yield from shard.accounts()
+        yield from self._campaigns.accounts()
 
     def _from_accounts(self, outputs: Outputs) -> None:
         self._findings(outputs)
+        self._profiles += outputs.profiles
         groups = self._groups
         for signal in outputs.signals:
             if isinstance(signal, Contribution):
@@ -137,8 +154,18 @@ class Pipeline:
     def _flow(self) -> None:
         for outputs in self._groups.run():
             self._findings(outputs)
+        self._compare()
         for outputs in self._policies.run():
             self._directives(outputs)
+
+    def _compare(self) -> None:
+        """Let the campaign shard read the profiles that came, numbered as its topic would number them."""
+        if not self._profiles:
+            return
+        items, self._profiles = self._profiles, []
+        first = self._profiles_read
+        self._profiles_read = end = first + len(items)
+        self._findings(self._campaigns.process(Batch(items, list(range(first, end)), end)))
 
     def _findings(self, outputs: Outputs) -> None:
         for finding in outputs.findings:

@@ -17,6 +17,8 @@ Count = Annotated[int, msgspec.Meta(gt=0)]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 
+AgentName = Literal["account", "group", "campaign", "policy", "feedback"]
+
 class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How to reach Kafka; the names are Kafka's own."""
 
@@ -86,7 +88,7 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """/readyz fails when a partition with lag made no progress, or no checkpoint succeeded, for this long."""
     fetch_wait_ms: Count = 50
     """The longest a fetch waits at the broker for data."""
-    agents: tuple[Literal["account", "group", "policy", "feedback"], ...] = ("account", "group", "policy", "feedback")
+    agents: tuple[AgentName, ...] = ("account", "group", "campaign", "policy", "feedback")
     """Which agents this worker runs."""
 
 

@@ -11,6 +11,7 @@ from stillwatch_streams.settings import Settings
 CHECKPOINTS = {
     "account": topics.ACCOUNT_CHECKPOINTS,
     "group": topics.GROUP_CHECKPOINTS,
+    "campaign": topics.CAMPAIGN_CHECKPOINTS,
     "policy": topics.POLICY_CHECKPOINTS,
     "feedback": topics.FEEDBACK_CHECKPOINTS,
 }
@@ -24,6 +25,7 @@ class TopicNames:
         self._source = settings.source.topic
         self.requests = self._prefix + self._source
         self.signals = self._prefix + topics.SIGNALS.name
+        self.profiles = self._prefix + topics.PROFILES.name
         self.alerts = self._prefix + topics.ALERTS.name
         self.enforcement = self._prefix + topics.ENFORCEMENT.name
         self.verdicts = self._prefix + topics.VERDICTS.name
@@ -33,6 +35,7 @@ class TopicNames:
         topics_of = {
             "account": self.requests,
             "group": self.signals,
+            "campaign": self.profiles,
             "policy": self.alerts,
             "feedback": self.verdicts,
         }

@@ -261,7 +261,7 @@ class _Neighbourhood:
         return one[kept], other[kept], values[kept]
 
     def passage_nats(self, members: Indices) -> float:
-        """-ln of the chance that two accounts with a fixed first word share rare passages, once for each member but one.
+        """-ln of the chance that two accounts with a fixed first word share rare passages, for each member but one.
 
         The chance is the share of pairs that do among all that were compared.
         """

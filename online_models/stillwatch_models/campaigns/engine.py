@@ -16,20 +16,19 @@ from stillwatch_schemas.signals import EpochClosed, Profile, ProfileSignal, Samp
 from stillwatch_schemas.verdicts import Verdict
 
 from stillwatch_models import evidence
+from stillwatch_models.accounts import AccountRow
 from stillwatch_models.campaigns import known as knowledge
 from stillwatch_models.campaigns.clumps import FULL_EMBEDDING, clumps
 from stillwatch_models.campaigns.evidence import pooled
 from stillwatch_models.campaigns.infrastructure import in_common
 from stillwatch_models.campaigns.known import EMPTY, SHINGLES_KEPT, TEXTS_KEPT, KnownAccount, add_sample
-from stillwatch_models.campaigns.report import Frame, Picture, campaign_finding, member_finding
+from stillwatch_models.campaigns.report import Frame, Picture, campaign_finding, campaign_uid, member_finding
 from stillwatch_models.campaigns.roll import Campaign, Found, Roll
 from stillwatch_models.columns import EMBEDDING
 from stillwatch_models.config import EngineConfig
 from stillwatch_models.panes import UNSEEN
 from stillwatch_models.shard import Batch, Checkpoint, Outputs
 from stillwatch_models.switches import campaign_tests
-
-Item = ProfileSignal | Verdict
 
 ACCOUNT_ROW, CAMPAIGN_ROW, CLOCK_ROW = b"a:", b"c:", b"m:clock"
 RANK_OF_MEMBERS = 2.0 * evidence.MOST_NATS
@@ -63,7 +62,7 @@ class CampaignClock(msgspec.Struct):
 
 
 class CampaignEngine:
-    """The one shard that sees all profiles. Items: `Profile`, `Samples`, `EpochClosed`, `Verdict`."""
+    """The one shard that sees all profiles. Items: `Profile`, `Samples`, `EpochClosed` or `CampaignVerdict`."""
 
     def __init__(self, config: EngineConfig, partition: int, sources: int) -> None:
         self.config = config
@@ -79,7 +78,7 @@ class CampaignEngine:
         self._hash = config.hash()
         self._tests = campaign_tests(config)
         self._sources = {source: Source(UNSEEN) for source in range(sources)}
-        self._waiting: list[tuple[int, int, Item]] = []
+        self._waiting: list[tuple[int, int, ProfileSignal]] = []
         """Epoch, offset and item of what came for epochs that are open."""
         self._standing: dict[str, int] = {}
         self._closed_epoch = UNSEEN
@@ -91,7 +90,7 @@ class CampaignEngine:
 
     # -- the stream ----------------------------------------------------------------------------------------------
 
-    def process(self, batch: Batch[Item]) -> Outputs:
+    def process(self, batch: Batch[ProfileSignal]) -> Outputs:
         """Take messages; epochs that every source has closed are looked at."""
         out = Outputs()
         for item, offset in zip(batch.items, batch.offsets, strict=True):
@@ -113,11 +112,8 @@ class CampaignEngine:
         """Nothing here runs out by the clock."""
         return Outputs()
 
-    def _epoch_of(self, item: Item) -> int:
-        if isinstance(item, EpochClosed):
-            return item.epoch
-        pane = item.at // self.pane_ms if isinstance(item, Verdict) else item.pane
-        return pane // self._epoch_panes
+    def _epoch_of(self, item: ProfileSignal) -> int:
+        return item.epoch if isinstance(item, EpochClosed) else item.pane // self._epoch_panes
 
     def _heard(self, closed: EpochClosed) -> None:
         source = self._sources.setdefault(closed.source, Source(UNSEEN))
@@ -143,7 +139,7 @@ class CampaignEngine:
             self._closed_epoch = epoch
             self._changed = True
 
-    def _take(self, item: Item, frame: Frame, out: Outputs) -> None:
+    def _take(self, item: ProfileSignal, frame: Frame, out: Outputs) -> None:
         if isinstance(item, Profile):
             known = self.known.get(item.account)
             self.known[item.account] = (
@@ -156,7 +152,7 @@ class CampaignEngine:
             heard = self._sources[item.source].epoch
             self._sources[item.source] = Source(heard, item.known_accounts, item.accounts, item.content)
         else:
-            self._judge(item, frame, out)
+            self._judge(item.verdict, frame, out)
 
     def _take_samples(self, samples: Samples) -> None:
         texts: dict[str, list[int]] = {}
@@ -215,6 +211,8 @@ class CampaignEngine:
 
     def _tell(self, campaign: Campaign, found: Sequence[Found], frame: Frame, out: Outputs) -> None:
         picture = self._picture(campaign, found)
+        latest = max((profile.pane for profile in picture.profiles.values()), default=0)
+        campaign.active_pane = max(campaign.active_pane, latest)
         if frame.pane - campaign.active_pane > self._idle_panes:
             self._end(picture, frame, out)
             return
@@ -233,7 +231,8 @@ class CampaignEngine:
             return "create"
         grown = len(campaign.members) >= MORE_MEMBERS * campaign.said_members
         raised = picture.tier(self.threshold) > campaign.said_tier
-        stale = bool(picture.found) and frame.pane - campaign.said_pane >= self._refresh_panes
+        active = campaign.active_pane > frame.pane - self._epoch_panes
+        stale = active and frame.pane - campaign.said_pane >= self._refresh_panes
         return "update" if grown or raised or stale else None
 
     def _tell_member(self, picture: Picture, account: str, frame: Frame, out: Outputs) -> None:
@@ -292,12 +291,22 @@ class CampaignEngine:
 
     # -- what the outside may ask --------------------------------------------------------------------------------
 
-    def ranks(self) -> dict[str, tuple[str, float]]:
-        """Of every member its campaign's name and what that adds to its rank (`accounts.csv`)."""
-        return {
-            account: (name, RANK_OF_MEMBERS + RANK_OF_NEIGHBOUR * min(self._standing.get(account, 0), MOST_NEIGHBOURS))
-            for account, name in self.roll.of_account.items()
-        }
+    def accounts(self) -> Iterator[AccountRow]:
+        """Every member of a campaign, by id: its score puts members before accounts that were reported alone."""
+        frame = self._frame(0)
+        for account, name in sorted(self.roll.of_account.items()):
+            campaign = self.roll.campaigns[name]
+            score = RANK_OF_MEMBERS + RANK_OF_NEIGHBOUR * min(self._standing.get(account, 0), MOST_NEIGHBOURS)
+            if account in self.known:
+                score += min(max(self.known[account].profile.nats, 0.0), evidence.MOST_NATS)
+            yield AccountRow(
+                account_id=account,
+                score=score,
+                max_score=score,
+                first_alert_ts=(campaign.members[account].since_pane + 1) * self.pane_ms,
+                campaign_id=campaign_uid(campaign, frame),
+                events=0,
+            )
 
     # -- putting down and picking up -----------------------------------------------------------------------------
 

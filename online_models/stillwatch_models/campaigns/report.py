@@ -127,14 +127,13 @@ def _member_header(account: str, member: Member, activity: Activity, frame: Fram
 
 
 def campaign_reasons(picture: Picture, frame: Frame) -> list[Evidence]:
-    """The strongest reasons: like content, the members' own evidence, what else they share, and their common pace."""
-    reasons = [_like_content(found, picture, frame) for found in picture.found]
-    if picture.found:
-        reasons.append(_own_evidence(picture, frame))
+    """Three reasons, the strongest first: like content, the members' own evidence, and what else they share."""
+    if not picture.found:
+        return [_belongs(picture, frame)]
+    reasons = [_like_content(picture.found[0], picture, frame), _own_evidence(picture, frame)]
     if picture.common is not None:
         reasons.append(_in_common(picture.common, picture, frame))
-    reasons.sort(key=lambda evidence: -evidence.weight)
-    return reasons[:REASONS]
+    return sorted(reasons, key=lambda reason: -reason.weight)
 
 
 def member_reasons(picture: Picture, account: str, frame: Frame) -> list[Evidence]:
@@ -243,7 +242,7 @@ def _own_harvest(profile: Profile, frame: Frame) -> Evidence:
 
 
 def _belongs(picture: Picture, frame: Frame) -> Evidence:
-    statement = f"it was found to belong to {picture.campaign.name} before and is active again"
+    statement = f"{picture.campaign.name} was found before, and accounts of it are active again"
     return _reason(
         frame,
         "campaign",

@@ -38,7 +38,7 @@ class Campaign(msgspec.Struct):
     nats: float = 0.0
     """Pooled evidence of its strongest clump, the latest."""
     active_pane: int = 0
-    """When a clump of it was last seen."""
+    """When a member was last active."""
     said_pane: int = 0
     said_members: int = 0
     said_tier: int = 0
@@ -74,7 +74,6 @@ class Roll:
             seen = current.setdefault(campaign.name, [])
             seen.append(one)
             campaign.nats = seen[0].evidence.total
-            campaign.active_pane = pane
         return current
 
     def _campaign_of(self, found: Found, threshold: float, pane: int) -> Campaign | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 from stillwatch_models.accounts import AccountRow
+from stillwatch_models.campaigns.engine import CampaignEngine
 from stillwatch_models.config import EngineConfig
 from stillwatch_models.engine import AccountEngine
 from stillwatch_models.groups import GroupEngine
@@ -43,6 +44,7 @@ def standard_engines(config: EngineConfig, partitions: int) -> Engines:
     return Engines(
         account=lambda partition: AccountEngine(config, partition),
         group=lambda partition: GroupEngine(config, partition, sources=partitions),
+        campaign=lambda partition: CampaignEngine(config, partition, sources=partitions),
         policy=lambda partition: PolicyEngine(config, partition),
     )
 
