@@ -69,6 +69,7 @@ kafka-run: kafka  ## run one Apache Kafka node until Ctrl-C       make kafka-run
 bench: .venv-bench/.installed kafka  ## race the peers, measure growth, redraw docs/performance.md   make bench ARGS=--quick
 	@$(BENCH)/python bench/peer_race.py $(ARGS)
 	@$(BENCH)/python bench/growth.py $(ARGS)
+	@$(BENCH)/python bench/flame.py $(ARGS)
 	@$(BENCH)/python bench/render.py $(ARGS)
 
 bench-check: .venv/.installed  ## instruction counts of the core's hot functions against the recorded ones

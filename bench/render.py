@@ -24,6 +24,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
     "peers-kafka": ("peers_kafka", tables.race),
     "peers-embedded": ("peers_embedded", tables.race),
     "growth": ("growth", tables.growth),
+    "flame": ("flame_whole_sketch", tables.flame),
     "instructions": ("instructions", tables.instructions),
 }
 """Marker → result and how it is told."""

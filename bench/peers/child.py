@@ -22,7 +22,7 @@ def main() -> None:
     peer = importlib.import_module(f"peers.{job.peer}")
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    peer.run(job, Meter(job.records))
+    peer.run(job, Meter(job))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+POLL_SECONDS = 0.05
+
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One run of one peer."""
@@ -29,6 +31,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """The one core that the process and all its threads may use."""
     ordered: bool = False
     """Work in the topic's order at any price: to prove that the work is the same."""
+    held: str = ""
+    """A file that the peer makes at its first record; it waits until the file is removed, to attach a profiler."""
     env: dict[str, str] = {}
     """Settings of a Stillwatch worker."""
 
@@ -61,8 +65,9 @@ class Timed(msgspec.Struct, frozen=True, kw_only=True):
 class Meter:
     """Counts records and prints a `Timed` when the wanted number has been processed; then the peer just goes on."""
 
-    def __init__(self, wanted: int) -> None:
-        self._wanted = wanted
+    def __init__(self, job: Job) -> None:
+        self._wanted = job.records
+        self._held = Path(job.held) if job.held else None
         self._begin: Reading | None = None
         self._count = 0
         self._done = False
@@ -70,6 +75,8 @@ class Meter:
     def begin(self) -> None:
         """Call before the work on a record or a batch of them; only the first call counts."""
         if self._begin is None:
+            if self._held:
+                _hold(self._held)
             self._begin = Reading.now()
 
     def count(self, records: int = 1) -> None:
@@ -81,6 +88,12 @@ class Meter:
         end = Reading.now()
         timed = Timed(records=self._count, begin=self._begin, end=end, rss_mib=round(peak_rss_mib(), 1))
         os.write(1, msgspec.json.encode(timed) + b"\n")  # not sys.stdout, which Faust makes a log
+
+
+def _hold(file: Path) -> None:
+    file.touch()
+    while file.exists():
+        time.sleep(POLL_SECONDS)
 
 
 def peak_rss_mib() -> float:

@@ -24,10 +24,7 @@ PROOF_RECORDS = 5_000
 
 async def run_once(peer: Peer, arena: Arena) -> dict[str, Any]:
     """Time the contestant and check its alerts; what was measured."""
-    installation = Installation(arena.broker, arena.folder, logging__level="WARNING")
-    if peer.program.startswith("stillwatch"):
-        await installation.create()
-    job = msgspec.structs.replace(await job_of(peer, arena), core=arena.core, env=installation.env)
+    installation, job = await prepared(peer, arena)
     with running(job) as process:
         timed = await asyncio.to_thread(read_result, process, job)
         figures = speed(timed)
@@ -38,6 +35,16 @@ async def run_once(peer: Peer, arena: Arena) -> dict[str, Any]:
         elif peer.checked:
             await check_alerts(job, arena.topics)
     return figures
+
+
+async def prepared(peer: Peer, arena: Arena, *, held: bool = False) -> tuple[Installation, Job]:
+    """What the peer needs on the broker, and its job; `held` as in `Job`."""
+    installation = Installation(arena.broker, arena.folder, logging__level="WARNING")
+    if peer.program.startswith("stillwatch"):
+        await installation.create()
+    job = await job_of(peer, arena)
+    file = f"{job.folder}/held" if held else ""
+    return installation, msgspec.structs.replace(job, core=arena.core, env=installation.env, held=file)
 
 
 async def prove(peer: Peer, arena: Arena) -> None:

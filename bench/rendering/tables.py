@@ -107,3 +107,10 @@ def instructions(record: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {value}" for name, value in record["versions"].items())
     rows = [(f"`{name}`", f"{ratio:.3f}") for name, ratio in record["ratios"].items()]
     return f"Recorded with {versions}.\n\n{table(('hot function', 'yardsticks'), rows)}"
+
+
+def flame(result: Mapping[str, Any]) -> str:
+    """Shares of a profile."""
+    rows = [(name if " " in name else f"`{name}`", f"{share:.1%}") for name, share in result["shares"].items()]
+    about = f"{result['records']:,} records on the {result['broker']} broker. {conditions(result)}"
+    return f"{about}\n\n{table(('innermost function of ours', 'share'), rows)}"

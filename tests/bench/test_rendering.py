@@ -8,6 +8,7 @@ from typing import Any
 import instructions
 import pytest
 import render
+from flames import stacks as stacks_module
 from instructions import Record
 from rendering import chart, tables
 
@@ -61,6 +62,22 @@ def test_a_page_without_the_marker_is_refused() -> None:
     assert page == "a <!-- begin: x -->\nnew\n<!-- end: x --> b"
     with pytest.raises(ValueError, match="no place marked"):
         render.between("nothing", "x", "new")
+
+
+def test_a_profile_names_the_innermost_function_of_ours_and_leaves_waiting_out() -> None:
+    runner = "_run (stillwatch_streams/runner.py:9)"
+    stacks = [
+        f"main (x.py:1);{runner};process (stillwatch_models/engine.py:1);sort (numpy/core.py:2) 60",
+        f"main (x.py:1);{runner};send (aiokafka/producer.py:1) 20",
+        "run (threading.py:1);_drain (stillwatch_streams/transport.py:1);getall (aiokafka/fetcher.py:1) 20",
+        "run (threading.py:1);select (selectors.py:468) 900",
+    ]
+    assert stacks_module.shares(stacks) == {
+        "engine.process": 0.6,
+        "runner._run": 0.2,
+        stacks_module.LIBRARIES: 0.2,
+        "everything else": 0.0,
+    }
 
 
 @pytest.mark.parametrize(
