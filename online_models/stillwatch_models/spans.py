@@ -42,7 +42,7 @@ TOLD_FROM = {"topic": 4}
 """Accounts from which on a group is told, where two are not enough: a few meet in one of 4,096 cells by chance."""
 PACED = frozenset({"net", "payment", "client", "template"})
 """Kinds whose accounts' active panes are compared."""
-MAX_ACCOUNTS = 64
+MAX_ACCOUNTS = 32
 """Accounts named in one contribution."""
 MAX_EXAMPLES = 5
 SUSPECT_NATS = 3.0
