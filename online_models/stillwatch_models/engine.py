@@ -272,13 +272,12 @@ class AccountEngine:
         while self._due and self._due[0].pane < pane:
             heard = self._due.popleft()
             self._end_epoch(heard.pane, out)
-            if heard.verdict.subject_kind == "campaign":
+            ruled = self._judge.rule(heard)
+            if ruled.hand_on:
                 verdict = CampaignVerdict(source=self.partition, pane=heard.pane, verdict=heard.verdict)
                 out.profiles.append(verdict)
-                continue
-            found = self._judge.rule(heard)
-            if found is not None:
-                out.findings.append(found)
+            if ruled.finding is not None:
+                out.findings.append(ruled.finding)
 
     def _end_epoch(self, pane: int, out: Outputs) -> None:
         """Say that an epoch is over, once every pane before `pane` is folded and that was its last."""

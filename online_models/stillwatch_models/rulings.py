@@ -36,6 +36,14 @@ class Heard(msgspec.Struct, frozen=True):
     max_before: int
 
 
+class Ruled(msgspec.Struct, frozen=True):
+    """What follows from a verdict."""
+
+    finding: Finding | None = None
+    hand_on: bool = False
+    """The campaign agent should hear of it: the account may be a member."""
+
+
 class Docket:
     """Verdicts in their open panes."""
 
@@ -105,27 +113,31 @@ class Judge:
         self._config_hash = config_hash
         self._pane_ms = pane_ms
 
-    def rule(self, heard: Heard) -> Finding | None:
-        """What follows from one verdict; None where nothing is to be said."""
+    def rule(self, heard: Heard) -> Ruled:
+        """What follows from one verdict. Those on campaigns, and on accounts that are unknown here, are handed on."""
         verdict, feedback = heard.verdict, self._scorer.feedback
-        slot = self._table.find(verdict.subject) if verdict.subject_kind == "account" else None
+        if verdict.subject_kind == "campaign":
+            self.counters["verdicts"] += 1
+            return Ruled(hand_on=True)
+        slot = self._table.find(verdict.subject)
         if slot is None:
             self.counters["verdicts_unknown"] += 1
-            return None
+            return Ruled(hand_on=True)
         if verdict.label == "benign" and verdict.kind in PLAIN_FACTS:
             self.counters["verdicts"] += 1
-            return self._close_fact(heard, slot)
+            return Ruled(self._close_fact(heard, slot))
         if not feedback.is_news(verdict):
             self.counters["verdicts_repeated"] += 1
-            return None
+            return Ruled()
         self.counters["verdicts"] += 1
         row = self._table.rows[slot].copy()
         if verdict.label != "unsure":
             feedback.learn(row, self._scorer.supporting(row), distils=verdict.label == "distillation")
         feedback.note(verdict, heard.pane, row, self._scorer.rates)
         if verdict.label == "unsure":
-            return None
-        return self._confirm(heard, slot) if verdict.label == "distillation" else self._reject(heard, slot)
+            return Ruled()
+        found = self._confirm(heard, slot) if verdict.label == "distillation" else self._reject(heard, slot)
+        return Ruled(found, hand_on=True)
 
     def _confirm(self, heard: Heard, slot: int) -> Finding:
         """The incident becomes critical; where there is none it begins here."""

@@ -39,8 +39,8 @@ SUPPORTING = 2
 """Detectors named beside the harvest test; the others are weaker."""
 JOINT_SHARE = 1_000.0
 """The joint score counts a thousandth of the evidence."""
-CONFIRMED_NATS = 3 * evidence.MOST_NATS
-"""More than any account without a verdict can reach."""
+CONFIRMED_NATS = 10 * evidence.MOST_NATS
+"""More than any account without a verdict can reach, members of campaigns included."""
 NOTHING, CREATE, UPDATE, CLOSE = range(4)
 
 

@@ -15,6 +15,7 @@ from stillwatch_models.engine import AccountEngine
 from stillwatch_models.shard import Batch, Outputs
 from stillwatch_schemas.events import Heartbeat, RequestEvent
 from stillwatch_schemas.findings import Finding
+from stillwatch_schemas.signals import CampaignVerdict
 from stillwatch_schemas.verdicts import Verdict
 from support.builders import T0, make_verdict
 from support.traffic import Item, run, small_config, traffic
@@ -164,6 +165,29 @@ def test_benign_closes_the_incident_and_says_who_said_so() -> None:
     statement = closed[0].evidence[0].statement
     assert statement.startswith("kim judged that the account is benign (verdict ver-1)")
     assert "our own nightly job" in statement
+
+
+def handed_on(story: Story) -> list[Verdict]:
+    return [item.verdict for item in story.after.profiles if isinstance(item, CampaignVerdict)]
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        {"label": "benign"},
+        {"label": "distillation"},
+        {"label": "benign", "subject": "stranger"},
+        {"label": "benign", "subject": "campaign-1", "subject_kind": "campaign"},
+    ],
+)
+def test_the_campaign_agent_hears_of_verdicts_that_may_concern_it(verdict: dict[str, Any]) -> None:
+    (heard,) = handed_on(Story(about_the_machine(**verdict), events=400))
+    assert heard.subject == verdict.get("subject", MACHINE)
+
+
+@pytest.mark.parametrize("verdict", [{"label": "unsure"}, {"label": "benign", "kind": "hard_ceiling"}])
+def test_the_campaign_agent_does_not_hear_of_others(verdict: dict[str, Any]) -> None:
+    assert handed_on(Story(about_the_machine(**verdict), events=400)) == []
 
 
 def test_benign_on_a_burst_ends_that_incident_only() -> None:

@@ -46,7 +46,14 @@ def test_directives_are_signed_and_releases_are_tombstones_on_the_same_partition
     assert decode_directive(first.value).signature == "signed"
     assert second.value is None
     assert (first.key, first.partition) == (second.key, second.partition)
-    assert dict(router.counts(outputs)) == {"alert": 0, "signal": 0, "directive": 1, "release": 1, "verdict": 0, "profile": 0}
+    assert dict(router.counts(outputs)) == {
+        "alert": 0,
+        "signal": 0,
+        "directive": 1,
+        "release": 1,
+        "verdict": 0,
+        "profile": 0,
+    }
 
 
 def test_a_verdict_becomes_a_control_record_where_the_judged_account_is_read() -> None:

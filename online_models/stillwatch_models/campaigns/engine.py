@@ -278,6 +278,9 @@ class CampaignEngine:
 
     def _judge(self, verdict: Verdict, frame: Frame, out: Outputs) -> None:
         """A benign verdict ends a campaign and lets its members go; a confirmation makes it critical."""
+        if verdict.subject_kind == "account":
+            self._judge_member(verdict, frame, out)
+            return
         campaign = self.roll.campaigns.get(verdict.subject)
         if campaign is None:
             return
@@ -288,6 +291,22 @@ class CampaignEngine:
         elif verdict.label == "distillation":
             campaign.confirmed = True
             self._dirty_campaigns.add(campaign.name)
+
+    def _judge_member(self, verdict: Verdict, frame: Frame, out: Outputs) -> None:
+        """A benign verdict lets one account go for good, a confirmation lets it be compared again."""
+        account = verdict.subject
+        if verdict.label == "distillation":
+            self.roll.acquitted.pop(account, None)
+        if verdict.label != "benign":
+            return
+        campaign = self.roll.campaigns.get(self.roll.of_account.get(account, ""))
+        if campaign is not None:
+            picture, note = self._picture(campaign, []), _acquittal(verdict, frame)
+            out.findings.append(member_finding(picture, account, frame, "close", note))
+            self._dirty_campaigns.add(campaign.name)
+        self.roll.acquit_member(account, frame.pane)
+        if campaign is not None and not campaign.members:
+            self._end(self._picture(campaign, []), frame, out, _acquittal(verdict, frame))
 
     # -- what the outside may ask --------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
-from stillwatch_schemas.findings import Activity, Evidence, Finding
+from stillwatch_schemas.findings import Activity, Evidence, Finding, Ruling
 from stillwatch_schemas.signals import Profile
 
 from stillwatch_models.campaigns.clumps import pace
@@ -64,6 +64,7 @@ def campaign_finding(picture: Picture, frame: Frame, activity: Activity, note: E
         **_first_seen(profiles),
         shard=frame.shard,
         shard_accounts=frame.shard_accounts,
+        ruling=_ruling(campaign, activity, note),
     )
 
 
@@ -85,7 +86,15 @@ def member_finding(
         campaign_uid=campaign_uid(campaign, frame),
         shard=profile.source if profile else frame.shard,
         shard_accounts=frame.shard_accounts,
+        ruling=_ruling(campaign, activity, note),
     )
+
+
+def _ruling(campaign: Campaign, activity: Activity, note: Evidence | None) -> Ruling | None:
+    """What an analyst made of it."""
+    if activity == "close":
+        return "rejected" if note else None
+    return "confirmed" if campaign.confirmed else None
 
 
 def _first_seen(profiles: Sequence[Profile]) -> dict[str, object]:

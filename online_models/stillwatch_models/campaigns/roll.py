@@ -106,6 +106,13 @@ class Roll:
         self.acquitted.update(dict.fromkeys(campaign.members, pane))
         return campaign
 
+    def acquit_member(self, account: str, pane: int) -> None:
+        """Take an account out that an analyst called benign; it is not compared again."""
+        name = self.of_account.pop(account, None)
+        if name is not None:
+            del self.campaigns[name].members[account]
+        self.acquitted[account] = pane
+
     def load(self, campaigns: Mapping[str, Campaign]) -> None:
         """Take over what was dumped."""
         self.campaigns.update(campaigns)

@@ -15,7 +15,7 @@ from stillwatch_models.shard import Batch, Outputs
 from stillwatch_schemas.findings import Finding
 from stillwatch_schemas.signals import CampaignVerdict, Profile, ProfileSignal
 from stillwatch_schemas.verdicts import Verdict
-from support.builders import T0
+from support.builders import T0, make_verdict
 from support.profiling import (
     CONFIG,
     EPOCH_PANES,
@@ -173,6 +173,40 @@ def test_a_confirmed_campaign_is_critical_and_so_are_its_members() -> None:
     driver.feed([*crowd(), *gang(0), closed(0)])
     findings = driver.feed([verdict(driver, "distillation", 1), *gang(1), closed(1), *gang(2), closed(2)])
     assert {found.tier for found in findings} == {"critical"}
+    assert {found.ruling for found in findings} == {"confirmed"}
+
+
+def on_account(account: str, label: str, epoch: int) -> CampaignVerdict:
+    """A verdict on one account, as its shard hands it on."""
+    said = make_verdict(subject=account, label=label, kind="campaign_member", at=T0 + epoch * HOUR, note="a pupil")
+    return CampaignVerdict(source=0, pane=(FIRST_EPOCH + epoch) * EPOCH_PANES + 5, verdict=said)
+
+
+def test_a_benign_verdict_on_one_member_lets_that_one_go_and_the_others_stay() -> None:
+    driver = Driver()
+    driver.feed([*crowd(), *gang(0), closed(0)])
+    findings = driver.feed([on_account("acct-002", "benign", 1), *gang(1), closed(1)])
+    (gone,) = [found for found in findings if found.activity == "close"]
+    assert (gone.subject, gone.kind, gone.ruling) == ("acct-002", "campaign_member", "rejected")
+    assert "a pupil" in gone.evidence[0].statement
+    driver.feed([*gang(2), closed(2)])
+    assert {row.account_id for row in driver.engine.accounts()} == {f"acct-{n:03d}" for n in (0, 1, 3, 4, 5)}
+
+
+def test_when_all_members_were_let_go_the_campaign_is_over() -> None:
+    driver = Driver()
+    driver.feed([*crowd(), *gang(0), closed(0)])
+    findings = driver.feed([*(on_account(f"acct-{n:03d}", "benign", 1) for n in range(6)), closed(1)])
+    assert len(members(findings, "close")) == 6
+    assert [found.activity for found in campaigns(findings)] == ["close"]
+    assert driver.engine.roll.campaigns == {}
+
+
+def test_a_later_confirmation_lets_an_account_be_compared_again() -> None:
+    driver = Driver()
+    driver.feed([*crowd(), *gang(0), closed(0), on_account("acct-002", "benign", 1), *gang(1), closed(1)])
+    driver.feed([on_account("acct-002", "distillation", 2), *gang(2), closed(2)])
+    assert "acct-002" in {row.account_id for row in driver.engine.accounts()}
 
 
 def test_members_rank_before_everybody_else() -> None:
