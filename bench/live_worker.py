@@ -1,6 +1,6 @@
 """The whole service on Apache Kafka, measured: throughput, memory, latency, recovery, and whether live equals replay.
 
-    python bench/live_worker.py [memory | dense | recovery | latency | stream]... [--stream events.jsonl.zst]
+    python bench/live_worker.py [memory | dense | scale | recovery | latency | stream]... [--stream events.jsonl.zst]
 
 Starts a Kafka node (as the tests do: Java 17 and the jars that `make kafka` fetches) and real `stillwatch worker`
 processes with default settings, writes bench/results/*.json, and stops everything. About ten minutes for all of it.
@@ -16,12 +16,12 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from live import latency, memory, results, throughput
+from live import latency, memory, results, scale, throughput
 from live.traffic import Dense
 from support.kafka_jars import KafkaUnavailableError
 from support.kafka_node import KafkaNode
 
-PARTS = ("memory", "dense", "recovery", "latency", "stream")
+PARTS = ("memory", "dense", "scale", "recovery", "latency", "stream")
 RATES = (500, 2_000)
 SECONDS = 40.0
 
@@ -33,6 +33,13 @@ async def dense(node: KafkaNode, _folder: Path) -> None:
         wanted = Dense(events=300_000, accounts=20_000, seconds=60.0, text=text)
         figures = await throughput.dense_traffic(node, wanted)
         results.write(f"dense_{'text' if text else 'sketch'}", before, broker=node.version, **figures)
+
+
+async def workers(node: KafkaNode, _folder: Path) -> None:
+    """Two workers against one."""
+    before = results.load()
+    wanted = Dense(events=200_000, accounts=20_000, seconds=60.0, text=True)
+    results.write("scale", before, broker=node.version, **await scale.one_and_two(node, wanted))
 
 
 async def recovery(node: KafkaNode, folder: Path) -> None:
@@ -78,7 +85,7 @@ def main() -> None:
         before = results.load()
         results.write("memory", before, **memory.per_account((10_000, 100_000)))
     try:
-        for name, work in (("dense", dense), ("recovery", recovery), ("latency", paced)):
+        for name, work in (("dense", dense), ("scale", workers), ("recovery", recovery), ("latency", paced)):
             if name in parts:
                 on_kafka(work)
         if "stream" in parts and options.stream:

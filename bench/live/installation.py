@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import os
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from aiokafka.admin import NewTopic
 from stillwatch_schemas.events import HEARTBEAT_HEADER
 from stillwatch_streams.kafka_admin import admin_client
 from stillwatch_streams.kafka_options import client_options
+from stillwatch_streams.partitioning import Partitioner
 from stillwatch_streams.server_process import free_port
 from stillwatch_streams.settings_file import load_settings
 from stillwatch_streams.topic_names import TopicNames
@@ -61,12 +63,28 @@ class Installation:
         self.names = TopicNames(self.settings)
         self.bootstrap = node.bootstrap
         self.log = folder / f"{name}.log"
+        self.partitions = self.settings.source.partitions
+
+    def for_another_worker(self) -> Self:
+        """The same installation with a port and a data folder of its own."""
+        other = copy.copy(self)
+        other.env = self.env | {
+            "STILLWATCH_SERVICE__DATADIR": self.env["STILLWATCH_SERVICE__DATADIR"] + "-2",
+            "STILLWATCH_SERVICE__HTTP_PORT": str(free_port()),
+        }
+        other.settings = load_settings(env=other.env)
+        return other
 
     async def create(self, *, broker_time: bool = False) -> Self:
         """Make the topics; records of the past stay. With `broker_time` the broker stamps what it appends."""
         more = {"message.timestamp.type": "LogAppendTime"} if broker_time else {"retention.ms": "-1"}
         async with admin_client(client_options(self.settings.broker)) as admin:
-            wanted = [NewTopic(topic.name, 1, 1, topic_configs=topic.config() | more) for topic in self.names.table()]
+            wanted = [
+                NewTopic(
+                    topic.name, self.partitions if topic.co_partitioned else 1, 1, topic_configs=topic.config() | more
+                )
+                for topic in self.names.table()
+            ]
             answer = await admin.create_topics(wanted)
         refused = [error for error in answer.topic_errors if error[1]]
         if refused:
@@ -77,28 +95,32 @@ class Installation:
     async def fill(self, entries: Iterable[Entry]) -> int:
         """Write the entries in order, and then word that an hour has passed, so that every pane ends; the count."""
         producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap, acks="all", max_batch_size=BATCH_BYTES)
+        partitioner = Partitioner(self.partitions)
         await producer.start()
         count, last = 0, 0
         try:
-            batch = producer.create_batch()
+            batches = [producer.create_batch() for _ in range(self.partitions)]
             for key, value, ts in entries:
-                if batch.append(key=key, value=value, timestamp=ts) is None:
-                    batch = await self._next(producer, batch)
-                    batch.append(key=key, value=value, timestamp=ts)
+                at = partitioner.of(key.decode())
+                if batches[at].append(key=key, value=value, timestamp=ts) is None:
+                    await self._send(producer, batches[at], at)
+                    batches[at] = producer.create_batch()
+                    batches[at].append(key=key, value=value, timestamp=ts)
                 count, last = count + 1, max(last, ts)
-            await self._next(producer, batch)
-            beat = [(HEARTBEAT_HEADER, str(last + HOUR_MS).encode())]
-            await producer.send_and_wait(
-                self.names.requests, b"", partition=0, timestamp_ms=last + HOUR_MS, headers=beat
-            )
+            for at, batch in enumerate(batches):
+                await self._send(producer, batch, at)
+                await self._beat(producer, at, last + HOUR_MS)
         finally:
             await producer.stop()
-        return count + 1
+        return count + self.partitions
 
-    async def _next(self, producer: Any, batch: Any) -> Any:
+    async def _send(self, producer: Any, batch: Any, partition: int) -> None:
         batch.close()
-        await (await producer.send_batch(batch, self.names.requests, partition=0))
-        return producer.create_batch()
+        await (await producer.send_batch(batch, self.names.requests, partition=partition))
+
+    async def _beat(self, producer: Any, partition: int, ts: int) -> None:
+        headers = [(HEARTBEAT_HEADER, str(ts).encode())]
+        await producer.send_and_wait(self.names.requests, b"", partition=partition, timestamp_ms=ts, headers=headers)
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,6 +182,10 @@ class Worker:
             cpu += times.user + times.system
             peak = max(peak, _peak_rss_mib(one.pid))
         return Reading(at=time.monotonic(), cpu_seconds=cpu, peak_rss_mib=peak)
+
+    async def until_assigned(self, partitions: int) -> None:
+        """Wait until the account agent holds exactly so many partitions."""
+        await self.until(f"{partitions} partitions", lambda found: held(found) == partitions)
 
     async def until_read(self, records: int) -> Reading:
         """Wait until the account agent has processed so many records."""
@@ -228,6 +254,11 @@ def total(metrics: Mapping[str, float], name: str, /, **labels: str) -> float:
     return sum(
         value for key, value in metrics.items() if key.partition("{")[0] == name and all(p in key for p in parts)
     )
+
+
+def held(metrics: Mapping[str, float]) -> int:
+    """Partitions that the account agent holds."""
+    return sum(key.startswith("lag_records{") and 'agent="account"' in key for key in metrics)
 
 
 def _get(url: str) -> str:
