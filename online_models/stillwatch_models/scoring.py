@@ -207,8 +207,10 @@ class Scorer:
             return np.zeros(len(rows))
         nats = evidence.harvest_nats(rows["harvest"], rows["informal_harvest"], rows["answers"], self.rates)
         for since in restarts.windows(rows):
-            again = evidence.harvest_nats(since["harvest"], since["informal_harvest"], since["answers"], self.rates)
-            nats = np.where(self._lasts(since["harvest_blocks"], since["harvest"]), np.maximum(nats, again), nats)
+            lasting = np.flatnonzero(self._lasts(since["harvest_blocks"], since["harvest"]))
+            if len(lasting):  # hardly ever
+                counts = (since[name][lasting] for name in ("harvest", "informal_harvest", "answers"))
+                nats[lasting] = np.maximum(nats[lasting], evidence.harvest_nats(*counts, self.rates))
         return self.feedback.nats(rows, nats)
 
     def _tiers(self, rows: Rows, nats: Floats) -> NDArray[np.int64]:
