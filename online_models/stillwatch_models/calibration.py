@@ -23,6 +23,7 @@ from stillwatch_models.learners.reference import FrozenReference
 
 CONTENT_ROW, DRIFT_ROW = b"m:content", b"m:drift"
 POPULATION_ROW, REFERENCE_ROW = b"m:population", b"m:reference"
+WEEK_SECONDS = 7 * 86_400.0
 MOST_OUTPUT, MOST_JOINT = 13.0, 30.0
 """Doublings of an answer's tokens, and nats of the joint score, that fill the range of a watched series."""
 
@@ -67,6 +68,12 @@ class Calibration:
     def content_of(self, rows: Rows) -> NDArray[np.float64]:
         """Discrepancy of each account's prompts from the population's."""
         return content.distances(rows["content_mean"], features.total(rows, "texts"), self._content_centre)
+
+    def is_new(self, pane: int) -> bool:
+        """Whether the population was made anew because of a drift in the week before a pane."""
+        week = max(1, round(WEEK_SECONDS / self._config.reference_seconds))
+        since = self.drift.since
+        return since > 0 and pane // self._epoch_panes - since <= week
 
     def counters(self) -> dict[str, int]:
         """For metrics: drifts found, and the distance from the reference in thousandths."""

@@ -207,21 +207,22 @@ class Scorer:
             return np.zeros(len(rows))
         nats = evidence.harvest_nats(rows["harvest"], rows["informal_harvest"], rows["answers"], self.rates)
         for since in restarts.windows(rows):
-            lasting = np.flatnonzero(self._lasts(since["harvest_blocks"], since["harvest"]))
+            lasting = np.flatnonzero(self.lasts(since["harvest_blocks"], since["harvest"]))
             if len(lasting):  # hardly ever
-                counts = (since[name][lasting] for name in ("harvest", "informal_harvest", "answers"))
-                nats[lasting] = np.maximum(nats[lasting], evidence.harvest_nats(*counts, self.rates))
+                some = {name: counts[lasting] for name, counts in since.items()}
+                again = evidence.harvest_nats(some["harvest"], some["informal_harvest"], some["answers"], self.rates)
+                nats[lasting] = np.maximum(nats[lasting], again)
         return self.feedback.nats(rows, nats)
 
     def _tiers(self, rows: Rows, nats: Floats) -> NDArray[np.int64]:
         """Tier by evidence that lasts; for the highest it lasts twice as long, or an analyst said so."""
-        lasts = self._lasts(rows["harvest_blocks"], rows["harvest"])
-        long = self._lasts(rows["harvest_blocks"] // 2, rows["harvest"] // 2)
+        lasts = self.lasts(rows["harvest_blocks"], rows["harvest"])
+        long = self.lasts(rows["harvest_blocks"] // 2, rows["harvest"] // 2)
         medium, high, critical = (nats >= bound for bound in self.thresholds)
         tier = np.where(lasts, medium.astype(np.int64) + high + (critical & long), 0)
         return np.asarray(np.where(self.feedback.confirmed(rows), len(TIERS), tier))
 
-    def _lasts(self, blocks: NDArray[np.int64], harvest: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def lasts(self, blocks: NDArray[np.int64], harvest: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Harvest events in enough blocks of time, or very many of them."""
         return np.asarray((blocks >= self.config.persistence_blocks) | (harvest >= self.config.persistence_events))
 

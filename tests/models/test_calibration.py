@@ -74,6 +74,7 @@ def test_the_reference_is_frozen_once_and_exposes_a_slow_drift() -> None:
 def test_a_steady_population_has_not_moved() -> None:
     calibration = calibrated(0.0, range(FIRST, FIRST + 5 * 24))
     assert calibration.reference.frozen
+    assert not calibration.is_new((FIRST + 5 * 24) * EPOCH_PANES)
     assert not any(calibration.reference.has_moved(column) for column in range(len(DETECTORS)))
 
 
@@ -93,6 +94,8 @@ def test_after_a_drift_the_baseline_is_made_of_accounts_seen_since() -> None:
         here = accounts(rng.normal(level, 1, 400), epoch, joint=20.0 if level else 3.0)
         calibration.renew(np.concatenate([gone, here]), epoch)
     assert calibration.drift.found >= 1
+    assert calibration.is_new((FIRST + 14 * 24) * EPOCH_PANES)
+    assert not calibration.is_new((FIRST + 40 * 24) * EPOCH_PANES)
     assert top_share(calibration, 6.0) > 0.95  # of the present; with the 400 that are gone it were below a half
     assert calibration.reference.population.p_values(np.full((1, len(DETECTORS)), 6.0), np.array([1]))[0, 0] < 0.01
 

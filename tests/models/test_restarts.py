@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stillwatch_models import evidence, restarts
+from stillwatch_models import evidence, features, restarts
 from stillwatch_models.accounts import ROW, START, Rows
 from stillwatch_models.config import EngineConfig
+from stillwatch_models.detectors import DETECTORS, Values
 from stillwatch_models.evidence import Rates
-from stillwatch_models.scoring import Scorer
+from stillwatch_models.explain import reasons
+from stillwatch_models.scoring import Scored, Scorer
+from stillwatch_schemas.findings import Evidence
 
 EPOCH = 100
 """Panes."""
@@ -56,6 +59,25 @@ def test_an_aged_account_is_found_within_two_epochs_whatever_its_past() -> None:
     assert life[0] < 0
     aged = row_after([(1_000, 0), (20, 20)])
     assert scorer._harvest_nats(aged)[0] > evidence.threshold(5.0)  # the test itself, without the scores around it
+
+
+def test_an_alert_of_an_aged_account_tells_the_counts_that_decided() -> None:
+    scorer = Scorer(EngineConfig())
+    told = reason_of(scorer, row_after([(1_000, 0), (20, 20)]))
+    assert told.statement.startswith("20 of 20 answered requests")
+    assert told.horizon == "the last 48 h at most"
+    assert reason_of(scorer, row_after([(20, 20), (30, 30)])).horizon == "account life"
+
+
+def reason_of(scorer: Scorer, rows: Rows) -> Evidence:
+    """What is said first about an account."""
+    values = Values(features.matrix(rows), np.zeros(1))
+    columns = np.ones((1, len(DETECTORS)))
+    number, none = scorer._harvest_nats(rows), np.zeros(1, np.int64)
+    scored = Scored(
+        values=values, scores=columns, p_values=columns, nats=number, tier=none, transition=none, first_pane=none
+    )
+    return reasons(scorer, scored, 0, rows[0], ())[0]
 
 
 def test_a_restarted_test_counts_only_once_it_lasts_by_itself() -> None:
