@@ -37,8 +37,8 @@ SLICE = Path(__file__).parents[3] / "shared/streams/dev/events.jsonl.zst"
 
 
 def engine_env(config: EngineConfig) -> dict[str, str]:
-    """The engine's settings as environment variables."""
-    names = [name for name in config.__struct_fields__ if name != "policy"]
+    """The engine's settings as environment variables, where they are not the defaults."""
+    names = [name for name in config.__struct_fields__ if getattr(config, name) != getattr(EngineConfig(), name)]
     return {f"STILLWATCH_ENGINE__{name.upper()}": str(getattr(config, name)) for name in names}
 
 

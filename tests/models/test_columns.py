@@ -77,21 +77,6 @@ def test_no_events_no_rows() -> None:
     assert len(columns.build([], [])) == 0
 
 
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("192.0.2.10", "192.0.2"),
-        ("2001:db8:12:5::7", "2001:db8:12"),
-        ("2001:0db8:0012::7", "2001:db8:12"),
-        ("2001:db8::1", "2001:db8:0"),
-        (None, None),
-        ("", None),
-    ],
-)
-def test_an_address_belongs_to_a_network(address: str | None, network: str | None) -> None:
-    assert columns.network_of(address) == network
-
-
 def test_what_accounts_may_have_in_common_is_told_apart() -> None:
     known = build(payment_id="card-1", client_ja4="t13", user_agent="sdk/1")
     for fields, name in (
