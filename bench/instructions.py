@@ -5,7 +5,8 @@
 Each count is divided by that of a yardstick which contains none of our code. More than 10 % above the record is a
 regression (exit 1): mend it, or record anew and say why. Counts do not depend on the machine's load; they do depend on
 the interpreter and on NumPy, so against other versions than the recorded ones figures are shown and nothing is judged.
-Without Valgrind nothing can be said (exit 0).
+Where Valgrind is missing or not
+allowed to count, nothing can be said (exit 0).
 """
 
 from __future__ import annotations
@@ -44,7 +45,11 @@ def main() -> int:
     if not callgrind.available():
         print("no Valgrind here, so no instruction counts (Debian: apt install valgrind)")
         return 0
-    found = [measured(callgrind.count()) for _ in range(options.repeat)]
+    try:
+        found = [measured(callgrind.count()) for _ in range(options.repeat)]
+    except callgrind.CallgrindError as error:
+        print(f"Valgrind does not count here, so nothing can be said: {error}")
+        return 0
     if options.repeat > 1:
         show_spread(found)
     if options.record:
