@@ -35,6 +35,13 @@ ARRIVES = KINDS[:4]
 SPAN_ROW, SHARED_ROW = b"g:", b"m:shared"
 
 
+class Told(msgspec.Struct, array_like=True):
+    """The small part of the state."""
+
+    accounts_so_far: int
+    shared: dict[str, bytes]
+
+
 class Contributor:
     """What one shard keeps for the group agent."""
 
@@ -43,6 +50,8 @@ class Contributor:
         self._source = source
         self._pane_ms = pane_ms
         self._shared: dict[str, NDArray[np.uint32]] = {kind: np.zeros(0, np.uint32) for kind in SHARED}
+        self._accounts_so_far = 0
+        """Accounts ever seen, up to the last span that was told."""
 
     def look(self, events: Events, table: AccountTable) -> Seen:
         """What matters of a segment's events; before they are folded, while rows know where accounts came from."""
@@ -67,7 +76,8 @@ class Contributor:
     def tell(self, closed_before: int) -> Iterator[Contribution]:
         """Contributions of the spans that are over, in the order of their ends; they are forgotten."""
         for span, last_pane in self._spans.take_over(closed_before):
-            to = Tellable(source=self._source, pane=last_pane, pane_ms=self._pane_ms)
+            self._accounts_so_far += span.fresh_accounts()
+            to = Tellable(self._source, last_pane, self._pane_ms, self._accounts_so_far)
             yield from tell(span, to)
 
     def begin_epoch(self, table: AccountTable) -> None:
@@ -91,12 +101,14 @@ class Contributor:
 
     def model_rows(self) -> dict[bytes, bytes]:
         """The small rest of the state."""
-        return {SHARED_ROW: msgspec.msgpack.encode({kind: values.tobytes() for kind, values in self._shared.items()})}
+        shared = {kind: values.tobytes() for kind, values in self._shared.items()}
+        return {SHARED_ROW: msgspec.msgpack.encode(Told(self._accounts_so_far, shared))}
 
     def load(self, rows: Mapping[bytes, bytes]) -> None:
         """Take over what `dump` and `model_rows` gave; other rows are passed over."""
-        shared = msgspec.msgpack.decode(rows[SHARED_ROW], type=dict[str, bytes])
-        self._shared = {kind: np.frombuffer(shared.get(kind, b""), np.uint32) for kind in SHARED}
+        told = msgspec.msgpack.decode(rows[SHARED_ROW], type=Told)
+        self._accounts_so_far = told.accounts_so_far
+        self._shared = {kind: np.frombuffer(told.shared.get(kind, b""), np.uint32) for kind in SHARED}
         own = sorted((key[len(SPAN_ROW) :], row) for key, row in rows.items() if key.startswith(SPAN_ROW))
         self._spans.load(own)
 

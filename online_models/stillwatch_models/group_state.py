@@ -85,6 +85,12 @@ class Population(msgspec.Struct):
     """What a partition's groups are like, together."""
 
     window: int = -1
+    windows: int = 0
+    """Since the first."""
+    sources: dict[int, int] = {}
+    """Accounts ever seen by each source partition."""
+    newcomers: float = 0.0
+    """Of these, faded."""
     around: dict[str, Surroundings] = {}
     births: dict[int, int] = {}
     judged: int = 0
@@ -99,12 +105,19 @@ class Population(msgspec.Struct):
         """Let the past fade up to a window."""
         if self.window >= 0 and window > self.window:
             fade = 0.5 ** ((window - self.window) / history)
+            self.windows += window - self.window
+            self.newcomers *= fade
             for around in self.around.values():
-                around.windows += window - self.window
-                around.fresh *= fade
                 around.together *= fade
                 around.expected *= fade
         self.window = max(self.window, window)
+
+    def hear(self, source: int, accounts_so_far: int) -> None:
+        """Take note of how many accounts a source has seen."""
+        known = self.sources.get(source, 0)
+        if accounts_so_far > known:
+            self.newcomers += accounts_so_far - known
+            self.sources[source] = accounts_so_far
 
     def count(self, members: Iterable[Member], sign: int) -> None:
         """Take members in (1) or out (-1)."""

@@ -168,7 +168,6 @@ class GroupEngine:
         state = self._groups.get(group)
         if state is None:
             state = self._groups[group] = GroupState(window=window, before=[])
-            around.groups += 1
         now = state.now
         now.window = window
         for share in shares:
@@ -181,7 +180,7 @@ class GroupEngine:
             now.expected += share.together_expected
             now.examples = [*now.examples, *share.event_ids][:EXAMPLES]
             self._meet(state, window, share)
-            around.fresh += share.fresh_accounts
+            self._population.hear(share.source, share.accounts_so_far)
             around.together += share.together
             around.expected += share.together_expected
         self._touched.add(group)
@@ -236,14 +235,12 @@ class GroupEngine:
             self._touched.discard(group)
 
     def _settle_members(self, kind: str, state: GroupState) -> None:
-        around, now = self._population.of(kind), state.now
+        now = state.now
         if kind in CROWDS:
             refresh(state, now.members)
             return
         state.distinct = distinct.sketch_of(sorted(now.members), state.distinct)
-        size = distinct.size_of(state.distinct)
-        around.sizes += size - state.size
-        state.size = size
+        state.size = distinct.size_of(state.distinct)
         self._population.count(now.members.values(), 1)
         self._population.count(remember(state, now.members), -1)
 
@@ -265,6 +262,9 @@ class GroupEngine:
             created=self._created(state, window) if now.fresh or now.arrivals else (),
             births=self._population.births,
             around=self._population.of(kind),
+            newcomers=self._population.newcomers,
+            known=sum(self._population.sources.values()),
+            windows=self._population.windows,
             history=self._history,
         )
         readings = []
@@ -350,10 +350,7 @@ class GroupEngine:
             return
         idle = sorted((s.window, s.events, g) for g, s in self._groups.items() if g not in self._touched)
         for _, _, group in idle[: len(self._groups) - int(KEEP_SHARE * self.config.max_groups)]:
-            around = self._population.of(group.partition(":")[0])
             state = self._groups.pop(group)
-            around.groups -= 1
-            around.sizes -= state.size
             self._population.count(() if group.partition(":")[0] in CROWDS else state.members.values(), -1)
             self._dirty.add(group)
             self.counters["evicted"] += 1

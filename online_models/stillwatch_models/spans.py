@@ -60,6 +60,7 @@ class Tellable(msgspec.Struct, frozen=True):
     source: int
     pane: int
     pane_ms: int
+    accounts_so_far: int
 
 
 class Page(msgspec.Struct, array_like=True):
@@ -101,6 +102,11 @@ class Span:
         seen["who"] = np.array(of_cell, np.int32)[cell_of]
         self._parts.append(seen)
         self.ids.extend(ids)
+
+    def fresh_accounts(self) -> int:
+        """Accounts of the span that had never been seen before."""
+        events = self.events()
+        return len(np.unique(events["who"][events["fresh"]]))
 
     def split(self, at: int) -> tuple[Span, Span]:
         """The first `at` events, and the others with their accounts numbered anew."""
@@ -309,6 +315,7 @@ def _contributions(
             new_accounts=new,
             event_ids=tuple([ids[event] for event in first[start : min(end, start + MAX_EXAMPLES)]]),
             fresh_accounts=unseen,
+            accounts_so_far=to.accounts_so_far,
             judged_accounts=judged,
             suspect_accounts=suspects,
             weights=tuple([weight[pair] for pair in named]),

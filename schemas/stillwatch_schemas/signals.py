@@ -54,6 +54,8 @@ class Contribution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     event_ids: Ids = ()
     fresh_accounts: Count = 0
     """Accounts that the partition had never seen before."""
+    accounts_so_far: Count = 0
+    """Accounts, in whatever groups, that the partition has ever seen up to the span's end."""
     judged_accounts: Count = 0
     """Accounts with enough requests for evidence of their own."""
     suspect_accounts: Count = 0

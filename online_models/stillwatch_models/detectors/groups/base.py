@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 
 import msgspec
-from scipy.special import betainc, gammainc
+from scipy.special import betainc
 
 Kept = tuple[float, ...]
 """What a detector keeps of one group; empty in the beginning."""
@@ -25,13 +25,6 @@ MOST_NATS = 700.0
 class Surroundings(msgspec.Struct):
     """What the groups of one kind, in one partition of the signals, are like together."""
 
-    windows: int = 0
-    """Windows since the first."""
-    groups: int = 0
-    sizes: float = 0.0
-    """Distinct accounts, summed over groups."""
-    fresh: float = 0.0
-    """Accounts never seen before, fading like the groups' own."""
     together: float = 0.0
     expected: float = 0.0
     """Pairs active together, observed and by chance, fading."""
@@ -63,6 +56,12 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     births: dict[int, int]
     """Accounts by day of creation, in all groups."""
     around: Surroundings
+    newcomers: float
+    """Accounts never seen before, in all sources, fading with a half-life of a past."""
+    known: int
+    """Accounts ever seen, in all sources."""
+    windows: int
+    """Windows since the first."""
     history: int
     """Windows that make a past."""
 
@@ -97,11 +96,9 @@ def nats_of(tail: float) -> float:
     return min(MOST_NATS, -math.log(tail)) if tail > 0.0 else MOST_NATS
 
 
-def binomial_nats(count: int, trials: int, share: float) -> float:
-    """-ln P(X >= count), X binomial: P = I_share(count, trials - count + 1), regularised incomplete beta function."""
-    return nats_of(float(betainc(count, trials - count + 1, share))) if count > 0 else 0.0
+def binomial_nats(count: float, trials: float, share: float) -> float:
+    """-ln P(X >= count), X binomial: P = I_share(count, trials - count + 1), regularised incomplete beta function.
 
-
-def poisson_nats(count: float, mean: float) -> float:
-    """-ln P(X >= count), X Poisson: P = P(count, mean), the regularised lower incomplete gamma function."""
-    return nats_of(float(gammainc(count, mean))) if count > 0 else 0.0
+    Numbers that have faded need not be whole.
+    """
+    return nats_of(float(betainc(count, trials - count + 1.0, share))) if count > 0 else 0.0
