@@ -10,24 +10,30 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from live.results import FOLDER
-from rendering import chart, tables
+from rendering import chart, service, tables
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGE = DOCS / "performance.md"
-SECTIONS: dict[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
-    "peers-kafka": ("peers_kafka", tables.race),
-    "peers-embedded": ("peers_embedded", tables.race),
-    "growth": ("growth", tables.growth),
-    "flame": ("flame_whole_sketch", tables.flame),
-    "instructions": ("instructions", tables.instructions),
+SECTIONS: dict[str, tuple[tuple[str, ...], Callable[..., str]]] = {
+    "peers-kafka": (("peers_kafka",), tables.race),
+    "peers-embedded": (("peers_embedded",), tables.race),
+    "growth": (("growth",), tables.growth),
+    "flame": (("flame_whole_sketch",), tables.flame),
+    "instructions": (("instructions",), tables.instructions),
+    "stream": (("stream",), service.stream),
+    "dense": (("dense_sketch", "dense_text"), service.dense),
+    "scale": (("scale",), service.scale),
+    "latency": (("latency_500", "latency_2000"), service.latency),
+    "memory": (("memory",), service.memory),
+    "recovery": (("recovery",), service.recovery),
 }
-"""Marker → result and how it is told."""
+"""Marker → results and how they are told."""
 CHARTS = {"peers.svg": "peers_kafka"}
 
 
@@ -52,9 +58,10 @@ def main() -> int:
 def documents() -> dict[Path, str]:
     """Every generated file as it should be."""
     page = PAGE.read_text()
-    for marker, (name, tell) in SECTIONS.items():
-        if (result := load(name)) is not None:
-            page = between(page, marker, tell(result))
+    for marker, (names, tell) in SECTIONS.items():
+        results = [result for name in names if (result := load(name)) is not None]
+        if len(results) == len(names):
+            page = between(page, marker, tell(*results))
     drawn = {DOCS / name: chart.bars(result) for name, source in CHARTS.items() if (result := load(source))}
     return {PAGE: page, **drawn}
 
