@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stillwatch_models import evidence, features, restarts
-from stillwatch_models.accounts import ROW, START, Rows
+from stillwatch_models.accounts import ROW, START, Rows, key_of
 from stillwatch_models.config import EngineConfig
 from stillwatch_models.detectors import DETECTORS, Values
 from stillwatch_models.evidence import Rates
 from stillwatch_models.explain import reasons
+from stillwatch_models.feedback import Feedback
 from stillwatch_models.scoring import Scored, Scorer
 from stillwatch_schemas.findings import Evidence
+from support.builders import make_verdict
 
 EPOCH = 100
 """Panes."""
@@ -131,6 +133,19 @@ def test_taking_back_equals_never_having_counted(data: st.DataObject) -> None:
         for _ in range(times):
             restarts.take_back(rows[0], pane, 1, 1, EPOCH)
     assert rows["starts"].tolist() == never["starts"].tolist()
+
+
+def test_after_a_benign_verdict_a_restart_holds_what_came_after_both() -> None:
+    """What the analyst accepted is gone from the whole life, and what came before the restart from the restart."""
+    feedback = Feedback(rejected_panes=10**6)
+    before = row_after([(30, 20)])
+    before["key"] = key_of("acct-1")
+    feedback.note(make_verdict(subject="acct-1", label="benign"), int(before["pane"][0]), before[0], Rates())
+    after = row_after([(30, 20), (10, 5), (4, 3)])
+    after["key"] = key_of("acct-1")
+    rows = feedback.since(after)
+    assert (int(rows["answers"][0]), int(rows["harvest"][0])) == (14, 8)
+    assert since(rows) == [(14, 8), (4, 3)]
 
 
 def test_no_start_is_lost_when_counts_are_huge() -> None:
