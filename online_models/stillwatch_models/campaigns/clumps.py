@@ -43,7 +43,10 @@ LEAST_ORGANISATIONS = 3
 CORE_NEIGHBOURS = 2
 JOINING_NEIGHBOURS = 3
 JOINING_SLACK = 0.05
-"""An account with three neighbours in a clump joins it at a cosine this much lower."""
+"""An account with three neighbours in a clump joins it at a cosine this much lower; one near the clump's mean direction
+too, since directions that agree to a cosine c agree with their mean to about the root of c."""
+KNOWN_MEAN = 5
+"""Members from which on a clump's mean direction is known well enough."""
 SAME_PACE = 1.0
 """Doublings by which the requests per active hour of neighbours may differ."""
 FIXED_OPENING = 0.6
@@ -237,8 +240,17 @@ class _Neighbourhood:
                 yield np.flatnonzero(inner | self._joining(inner, labels))
 
     def _joining(self, inner: NDArray[np.bool_], labels: Indices) -> NDArray[np.bool_]:
-        near = np.bincount(self._one[inner[self._other]], minlength=len(inner))
-        return np.asarray((labels < 0) & (near >= JOINING_NEIGHBOURS))
+        near = np.bincount(self._one[inner[self._other]], minlength=len(inner)) >= JOINING_NEIGHBOURS
+        return np.asarray((labels < 0) & (near | self._near_the_mean(inner)))
+
+    def _near_the_mean(self, inner: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        if inner.sum() < KNOWN_MEAN:
+            return np.zeros(len(inner), bool)
+        mean = self._directions[inner].mean(axis=0)
+        cosine = self._directions @ (mean / max(float(np.linalg.norm(mean)), 1e-9))
+        paces = self._pace[inner]
+        same_pace = np.abs(self._pace - np.median(paces)) <= max(SAME_PACE, float(np.ptp(paces)) / 2)
+        return np.asarray((cosine >= math.sqrt(self._test.least_cosine) - JOINING_SLACK) & same_pace & ~self._fixed)
 
     def _pairs(self, least: float) -> tuple[Indices, Indices, Floats]:
         """Pairs of different organisations, alike and at the same pace, in both directions."""

@@ -31,10 +31,8 @@ from stillwatch_models.shard import Batch, Checkpoint, Outputs
 from stillwatch_models.switches import campaign_tests
 
 ACCOUNT_ROW, CAMPAIGN_ROW, CLOCK_ROW = b"a:", b"c:", b"m:clock"
-RANK_OF_MEMBERS = 2.0 * evidence.MOST_NATS
-"""Members of campaigns rank before accounts that were reported alone ..."""
 RANK_OF_NEIGHBOUR, MOST_NEIGHBOURS = 2.0, 10
-"""... and among themselves by their close neighbours."""
+"""What close neighbours add to the rank of a campaign's member."""
 MORE_MEMBERS = 1.25
 """Growth of a campaign that is worth a message."""
 
@@ -311,11 +309,16 @@ class CampaignEngine:
     # -- what the outside may ask --------------------------------------------------------------------------------
 
     def accounts(self) -> Iterator[AccountRow]:
-        """Every member of a campaign, by id: its score puts members before accounts that were reported alone."""
+        """Every member of a campaign, by id.
+
+        It ranks with accounts that were reported alone, and higher by its campaign's evidence (bounded like an
+        account's own) and by its close neighbours: a large campaign before anybody else.
+        """
         frame = self._frame(0)
         for account, name in sorted(self.roll.of_account.items()):
             campaign = self.roll.campaigns[name]
-            score = RANK_OF_MEMBERS + RANK_OF_NEIGHBOUR * min(self._standing.get(account, 0), MOST_NEIGHBOURS)
+            score = evidence.MOST_NATS + min(campaign.nats, evidence.MOST_NATS)
+            score += RANK_OF_NEIGHBOUR * min(self._standing.get(account, 0), MOST_NEIGHBOURS)
             if account in self.known:
                 score += min(max(self.known[account].profile.nats, 0.0), evidence.MOST_NATS)
             yield AccountRow(
