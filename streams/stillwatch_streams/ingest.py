@@ -7,7 +7,7 @@ What does not fit becomes a `DeadLetter` with a stable code; it never stops the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -109,6 +109,12 @@ class Ingest:
 
     def decode(self, records: Sequence[Record]) -> tuple[Batch[Item], list[DeadLetter]]:
         """Events and heartbeats of at least one record of ONE partition, in offset order, and what did not fit."""
+        batch, dead = self.parse(records)
+        self.sketch(batch.items)
+        return batch, dead
+
+    def parse(self, records: Sequence[Record]) -> tuple[Batch[Item], list[DeadLetter]]:
+        """`decode` without sketching: events still have their texts, for `sketch` to take."""
         items: list[Item] = []
         offsets: list[int] = []
         dead: list[DeadLetter] = []
@@ -119,9 +125,19 @@ class Ingest:
                 dead.append(DeadLetter(error.code, str(error), error.field, record))
             else:
                 offsets.append(record.offset)
-        if self._sketcher is not None:
-            _sketch([item for item in items if isinstance(item, RequestEvent)], self._sketcher)
         return Batch(items, offsets, records[-1].offset + 1), dead
+
+    def sketch(self, items: Iterable[Item]) -> None:
+        """Sketch the texts unless the emitter did, then forget them: no state downstream ever holds a prompt."""
+        if self._sketcher is None:
+            return
+        texts = Texts(items)
+        texts.settle(self._sketcher.sketch_many(texts.bare))
+
+    @property
+    def sketches(self) -> bool:
+        """Whether texts are sketched at all."""
+        return self._sketcher is not None
 
     def _item(self, record: Record) -> Item:
         control = self._control(record) if record.headers else None
@@ -161,29 +177,43 @@ class Ingest:
         raise ContractError("forged_time", f"ts is {ts}, {where}; allowed is {self._skew} ms either way", field="ts")
 
 
+class Texts:
+    """The texts among some items: which have to be sketched, and how the sketches reach their events.
+
+    Events are changed in place although they are frozen: the adapter made them a moment ago and nobody else holds them,
+    and a copy of an event's 45 fields would cost as much as decoding it.
+    """
+
+    def __init__(self, items: Iterable[Item]) -> None:
+        self._events = [
+            item
+            for item in items
+            if isinstance(item, RequestEvent) and (item.prompt is not None or item.system_prompt is not None)
+        ]
+        self._bare = [event for event in self._events if event.sketch is None]
+        self.bare = [(event.prompt, event.system_prompt) for event in self._bare]
+        """Prompt and system prompt of the events that no emitter has sketched."""
+
+    def settle(self, sketches: Sequence[Sketch | None]) -> None:
+        """Give the events the sketches of `bare`, and forget the texts."""
+        for event, sketch in zip(self._bare, sketches, strict=True):
+            force_setattr(event, "sketch", sketch)
+        for event in self._events:
+            if event.prompt_chars is None and event.prompt is not None:
+                force_setattr(event, "prompt_chars", len(event.prompt))
+            force_setattr(event, "prompt", None)
+            force_setattr(event, "system_prompt", None)
+
+
 def ingest_for(source: SourceSettings, *, has_broker_time: bool) -> Ingest:
     """The ingest that the settings describe; a file has no broker time to check `ts` against."""
     skew_ms = round(source.allowed_skew_seconds * 1_000) if has_broker_time else None
-    key = source.sketch_key.encode() or PUBLIC_SKETCH_KEY
-    return Ingest(source.format, skew_ms, Sketcher(key), accept_verdicts=source.accept_verdicts)
+    return Ingest(source.format, skew_ms, Sketcher(sketch_key(source)), accept_verdicts=source.accept_verdicts)
 
 
-def _sketch(events: list[RequestEvent], sketcher: TextSketcher) -> None:
-    """Sketch the texts unless the emitter did, then forget them: no state downstream ever holds a prompt.
-
-    Set in place although events are frozen: the adapter made these a moment ago and nobody else holds them, and a copy
-    of an event's 45 fields would cost as much as decoding it.
-    """
-    with_text = [event for event in events if event.prompt is not None or event.system_prompt is not None]
-    bare = [event for event in with_text if event.sketch is None]
-    sketches = sketcher.sketch_many([(event.prompt, event.system_prompt) for event in bare])
-    for event, sketch in zip(bare, sketches, strict=True):
-        force_setattr(event, "sketch", sketch)
-    for event in with_text:
-        if event.prompt_chars is None and event.prompt is not None:
-            force_setattr(event, "prompt_chars", len(event.prompt))
-        force_setattr(event, "prompt", None)
-        force_setattr(event, "system_prompt", None)
+def sketch_key(source: SourceSettings) -> bytes:
+    """The key that texts are sketched under."""
+    return source.sketch_key.encode() or PUBLIC_SKETCH_KEY
 
 
 def _heartbeat_time(value: bytes | None) -> int:

@@ -33,6 +33,7 @@ def read_input(
     event_labels: Path | None,
     partitions: int | None,
     verdicts: Path | None = None,
+    jobs: int = 1,
 ) -> Input:
     """Open the sources and read the labels; ConfigError or SourceError names what is wrong."""
     if event_labels and not labels:
@@ -44,6 +45,8 @@ def read_input(
         sources=opened,
         ingest=ingest_for(settings.source, has_broker_time=isinstance(opened[0], KafkaSource)),
         partitions=partitions or settings.source.partitions,
+        jobs=jobs,
+        settings=settings.source,
         between=between,
         verdicts=read_verdicts(verdicts) if verdicts else (),
         labels=read_labels(labels) if labels else None,

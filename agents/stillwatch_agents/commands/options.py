@@ -34,3 +34,6 @@ Format = Annotated[
 Partitions = Annotated[
     int | None, typer.Option(min=1, help="Shards for files; default: settings. A topic brings its own.")
 ]
+Jobs = Annotated[
+    int, typer.Option("--jobs", "-j", min=1, metavar="N", help="Processes to share the work; same results for any N.")
+]

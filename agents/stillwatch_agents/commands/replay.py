@@ -25,6 +25,7 @@ from stillwatch_agents.commands.options import (
     EventLabels,
     Format,
     From,
+    Jobs,
     Labels,
     Partitions,
     To,
@@ -47,6 +48,7 @@ def replay(
     end: To = "",
     form: Format = None,
     partitions: Partitions = None,
+    jobs: Jobs = 1,
     publish_to: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Also write alerts and directives to this broker's topics.")
     ] = "",
@@ -69,6 +71,7 @@ def replay(
         event_labels=event_labels,
         partitions=partitions,
         verdicts=verdicts,
+        jobs=jobs,
     )
     job = Job(**msgspec.structs.asdict(given), config=settings.engine, out=out)
     with (

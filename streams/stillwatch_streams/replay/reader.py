@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 import msgspec
@@ -34,18 +34,30 @@ BEAT_MS = 60_000
 """Event time between two heartbeats, and how far they lag."""
 
 
+class Misfit(msgspec.Struct, frozen=True):
+    """A record that did not fit, and where it stood."""
+
+    source: str
+    partition: int | None
+    letter: DeadLetter
+
+
 class Step(msgspec.Struct, frozen=True):
-    """What was read at once."""
+    """What was read at once. Events still have their texts; see `sketching`."""
 
     batches: list[tuple[int, Batch[Item]]]
     """Partition and batch."""
-    events: int
+    events: Sequence[RequestEvent]
+    """The events in these batches, as they were read."""
+    misfits: Sequence[Misfit]
     last_ts: int
     """Greatest event time so far; 0 before the first event."""
+    done: int
+    """Work done, in the units of `Reader.size`."""
 
 
 class Reader:
-    """Reads sources once. `on_dead` gets every record that did not fit; `done` and `size` are for progress."""
+    """Reads sources once. Whoever reads the same sources again, in another process too, gets the same steps."""
 
     def __init__(
         self,
@@ -53,8 +65,6 @@ class Reader:
         ingest: Ingest,
         *,
         between: TimeRange,
-        on_dead: Callable[[Source, Chunk, DeadLetter], None],
-        on_events: Callable[[Sequence[RequestEvent]], None],
         verdicts: Sequence[Verdict] = (),
     ) -> None:
         topics = [source for source in sources if isinstance(source, KafkaSource)]
@@ -69,19 +79,13 @@ class Reader:
         self._topic = topics[0] if topics else None
         self._ingest = ingest
         self._between = between
-        self._on_dead = on_dead
-        self._on_events = on_events
+        self._misfits: list[Misfit] = []
         self._done = dict.fromkeys(range(len(sources)), 0)
 
     @property
     def size(self) -> int:
         """All work, in bytes of files or records of a topic."""
         return sum(source.size for source in self._sources)
-
-    @property
-    def done(self) -> int:
-        """Work done, in the same units."""
-        return sum(self._done.values())
 
     def steps(self, partitions: int) -> Iterator[Step]:
         """Everything, in pieces small enough to stop between. Raises SourceError after the last piece it could read."""
@@ -93,9 +97,9 @@ class Reader:
         dealer = Dealer(partitions, self._verdicts)
         events = self._events_of(0) if len(self._sources) == 1 else self._merged()
         for some in events:
-            self._on_events(some)
-            yield Step(dealer.deal(some), len(some), dealer.last_ts)
-        yield Step(dealer.rest(), 0, dealer.last_ts)
+            batches = dealer.deal(some)
+            yield self._step(batches, some, dealer.last_ts)
+        yield self._step(dealer.rest(), [], dealer.last_ts)
 
     def _topic_steps(self, topic: KafkaSource, partitions: int) -> Iterator[Step]:
         beats = Laggards(partitions)
@@ -103,11 +107,14 @@ class Reader:
         for chunk in topic.chunks():
             batch = self._decoded(0, topic, chunk)
             events = [item for item in batch.items if isinstance(item, RequestEvent)]
-            self._on_events(events)
             last_ts = max(last_ts, max((event.ts for event in events), default=0))
             partition = chunk.partition or 0
             batches = [(partition, batch), *beats.after(partition, batch, chunk.exhausted)]
-            yield Step(batches, len(events), last_ts)
+            yield self._step(batches, events, last_ts)
+
+    def _step(self, batches: list[tuple[int, Batch[Item]]], events: Sequence[RequestEvent], last_ts: int) -> Step:
+        misfits, self._misfits = self._misfits, []
+        return Step(batches, events, misfits, last_ts, sum(self._done.values()))
 
     def _events_of(self, number: int) -> Iterator[list[RequestEvent]]:
         """The events of one file, chunk by chunk."""
@@ -118,9 +125,8 @@ class Reader:
 
     def _decoded(self, number: int, source: Source, chunk: Chunk) -> Batch[Item]:
         self._done[number] = chunk.done
-        batch, dead = self._ingest.decode(chunk.records)
-        for letter in dead:
-            self._on_dead(source, chunk, letter)
+        batch, dead = self._ingest.parse(chunk.records)
+        self._misfits += [Misfit(source.name, chunk.partition, letter) for letter in dead]
         return _within(batch, self._between) if self._between.bounded else batch
 
     def _merged(self) -> Iterator[list[RequestEvent]]:
@@ -148,7 +154,7 @@ class Reader:
     def _first_ts(self, number: int) -> int:
         """Event time of a file's first good event; the file is closed again."""
         for chunk in self._sources[number].chunks():
-            batch, _ = self._ingest.decode(chunk.records)
+            batch, _ = self._ingest.parse(chunk.records)
             if batch.items:
                 return batch.items[0].ts
         return 0

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -12,12 +13,14 @@ from stillwatch_models.shard import Batch
 from stillwatch_schemas.errors import SourceError
 from stillwatch_schemas.verdicts import Verdict
 
-from stillwatch_streams.ingest import DeadLetter, Ingest, Item
+from stillwatch_streams.ingest import DeadLetter, Ingest, Item, sketch_key
 from stillwatch_streams.replay.labels import Label
-from stillwatch_streams.replay.reader import Reader
+from stillwatch_streams.replay.reader import Reader, Step
+from stillwatch_streams.replay.sketching import Elsewhere, Here, Sketching
 from stillwatch_streams.replay.stopping import StopFlag
 from stillwatch_streams.replay.truth import Watcher
-from stillwatch_streams.sources import Chunk, KafkaSource, Source, TimeRange
+from stillwatch_streams.settings import SourceSettings
+from stillwatch_streams.sources import KafkaSource, Source, TimeRange
 
 Progress = Callable[[int, int, int], None]
 """Work done, all work (bytes or records), events so far."""
@@ -30,6 +33,10 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
     ingest: Ingest
     partitions: int
     """Shards for files; a topic brings its own number."""
+    jobs: int = 1
+    """Processes to share the work; any number gives the same results."""
+    settings: SourceSettings = SourceSettings()
+    """What `ingest` was made from: other processes make theirs of it."""
     between: TimeRange = TimeRange()
     verdicts: Sequence[Verdict] = ()
     """What analysts decided while these events came in; a topic carries its own."""
@@ -78,7 +85,8 @@ class Listener(Protocol):
 class Reading:
     """The pass: how far it has come, why it ended, and what it saw."""
 
-    def __init__(self, given: Input) -> None:
+    def __init__(self, given: Input, mine: Container[int] | None = None) -> None:
+        """With `mine`, only these partitions are detected in this process and get sketches."""
         self.given = given
         self.watcher = Watcher(given.labels, given.attack_events)
         self.events = 0
@@ -88,14 +96,8 @@ class Reading:
         self.watch = Stopwatch()
         """The whole pass, the listeners' time included."""
         self._listeners: Sequence[Listener] = ()
-        self._reader = Reader(
-            given.sources,
-            given.ingest,
-            between=given.between,
-            on_dead=self._dead,
-            on_events=self.watcher.see,
-            verdicts=given.verdicts,
-        )
+        self._reader = Reader(given.sources, given.ingest, between=given.between, verdicts=given.verdicts)
+        self._sketching = _sketching(given, mine)
         self.partitions = _partitions(given)
 
     def drive(self, listeners: Sequence[Listener], stop: StopFlag, progress: Progress | None) -> None:
@@ -109,29 +111,33 @@ class Reading:
             for listener in listeners:
                 with listener.watch:
                     listener.end()
+        self.watch.cpu_seconds += self._sketching.cpu_seconds
 
     def _steps(self, stop: StopFlag, progress: Progress | None) -> None:
-        for step in self._reader.steps(self.partitions):
-            for listener in self._listeners:
-                with listener.watch:
-                    listener.step(step.batches, step.last_ts)
-            self.events += step.events
-            self.last_ts = step.last_ts
-            if progress is not None:
-                progress(self._reader.done, self._reader.size, self.events)
-            if stop.requested:
-                self.interrupted = True
-                return
+        with contextlib.closing(self._sketching(self._reader.steps(self.partitions))) as steps:
+            for step in steps:
+                self._take(step)
+                if progress is not None:
+                    progress(step.done, self._reader.size, self.events)
+                if stop.requested:
+                    self.interrupted = True
+                    return
+
+    def _take(self, step: Step) -> None:
+        self.watcher.see(step.events)
+        for listener in self._listeners:
+            for misfit in step.misfits:
+                listener.dead_letter(misfit.source, misfit.partition, misfit.letter)
+            with listener.watch:
+                listener.step(step.batches, step.last_ts)
+        self.events += len(step.events)
+        self.last_ts = step.last_ts
 
     def times_of(self, listener: Listener) -> tuple[float, float]:
         """Wall and processor time as if this listener had been alone."""
         others = [other.watch for other in self._listeners if other is not listener]
         seconds = self.watch.seconds - sum(other.seconds for other in others)
         return seconds, self.watch.cpu_seconds - sum(other.cpu_seconds for other in others)
-
-    def _dead(self, source: Source, chunk: Chunk, letter: DeadLetter) -> None:
-        for listener in self._listeners:
-            listener.dead_letter(source.name, chunk.partition, letter)
 
 
 def _partitions(given: Input) -> int:
@@ -141,3 +147,10 @@ def _partitions(given: Input) -> int:
             source.open()
             return source.partitions
     return given.partitions
+
+
+def _sketching(given: Input, mine: Container[int] | None) -> Sketching:
+    """Other processes sketch, unless they have partitions of their own or there is nothing to share."""
+    if given.jobs > 1 and mine is None and given.ingest.sketches:
+        return Elsewhere(sketch_key(given.settings), given.jobs)
+    return Here(given.ingest, mine)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -30,17 +29,8 @@ def reader_of(
     *sources: Source,
     between: TimeRange | None = None,
     verdicts: Sequence[Verdict] = (),
-    **callbacks: Callable[..., Any],
 ) -> Reader:
-    nothing: Callable[..., None] = lambda *_: None  # noqa: E731 - the shortest way to listen to nothing
-    return Reader(
-        sources,
-        Ingest(),
-        between=between or TimeRange(),
-        on_dead=callbacks.get("on_dead", nothing),
-        on_events=callbacks.get("on_events", nothing),
-        verdicts=verdicts,
-    )
+    return Reader(sources, Ingest(), between=between or TimeRange(), verdicts=verdicts)
 
 
 def seen(reader: Reader) -> list[RequestEvent]:
@@ -126,12 +116,12 @@ def test_only_the_wanted_times_are_kept(tmp_path: Path) -> None:
 
 def test_bad_lines_are_told_with_their_numbers(tmp_path: Path) -> None:
     (tmp_path / "e.jsonl").write_bytes(b"{}\n" + msgspec.json.encode(make_event()) + b"\nnonsense\n")
-    dead: list[tuple[int, str]] = []
-    source = open_source(str(tmp_path / "e.jsonl"), TimeRange())
-    reader = reader_of(source, on_dead=lambda _s, _c, letter: dead.append((letter.record.offset, letter.code)))
-    assert len(seen(reader)) == 1
-    assert dead == [(1, "missing_field"), (3, "malformed_json")]
-    assert reader.done == reader.size
+    reader = reader_of(open_source(str(tmp_path / "e.jsonl"), TimeRange()))
+    steps = list(reader.steps(1))
+    assert sum(len(step.events) for step in steps) == 1
+    letters = [misfit.letter for step in steps for misfit in step.misfits]
+    assert [(letter.record.offset, letter.code) for letter in letters] == [(1, "missing_field"), (3, "malformed_json")]
+    assert steps[-1].done == reader.size
 
 
 def test_a_topic_is_not_mixed_with_other_sources(tmp_path: Path) -> None:

@@ -1,0 +1,137 @@
+"""Sketches for what was read: in this process, or by others while this one detects.
+
+A sketch depends on its text and the key alone, so where it is computed changes nothing, and steps come out in the order
+in which they were read.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Container, Generator, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import chain
+from typing import Final, Protocol
+
+import msgspec
+from stillwatch_schemas.errors import SourceError, StillwatchError
+from stillwatch_schemas.events import Sketch
+from stillwatch_schemas.sketch import Sketcher
+
+from stillwatch_streams.ingest import Ingest, Texts
+from stillwatch_streams.parent_death import die_with_parent
+from stillwatch_streams.replay.reader import Step
+
+AHEAD: Final = 2
+"""Steps that wait beyond one for each process: so much that nobody idles, so little that memory stays small."""
+
+TextPairs = Sequence[tuple[str | None, str | None]]
+
+
+class Sketching(Protocol):
+    """Gives the steps of a reader their sketches."""
+
+    cpu_seconds: float
+    """Processor time that other processes took for it."""
+
+    def __call__(self, steps: Iterator[Step]) -> Generator[Step, None, None]:
+        """The same steps in the same order; a SourceError comes after the last step."""
+        ...
+
+
+class Here:
+    """In this process. `mine` are the partitions that matter here; None means all."""
+
+    def __init__(self, ingest: Ingest, mine: Container[int] | None = None) -> None:
+        self.cpu_seconds = 0.0
+        self._ingest = ingest
+        self._mine = mine
+
+    def __call__(self, steps: Iterator[Step]) -> Generator[Step, None, None]:
+        """Sketch each step as it is asked for."""
+        for step in steps:
+            wanted = [batch.items for home, batch in step.batches if self._mine is None or home in self._mine]
+            self._ingest.sketch(chain.from_iterable(wanted))
+            yield step
+
+
+class Elsewhere:
+    """In as many processes as there are jobs, while this one reads ahead."""
+
+    def __init__(self, key: bytes, jobs: int) -> None:
+        self.cpu_seconds = 0.0
+        self._key = key
+        self._jobs = jobs
+
+    def __call__(self, steps: Iterator[Step]) -> Generator[Step, None, None]:
+        """Read a few steps ahead, and hand each out once its sketches have come."""
+        pool = ProcessPoolExecutor(
+            self._jobs, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(self._key,)
+        )
+        try:
+            yield from self._ordered(pool, steps)
+        except BrokenProcessPool as error:
+            raise StillwatchError(
+                "replay: a process that sketches texts was ended from outside, for example for want of memory."
+                " Use fewer --jobs."
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _ordered(self, pool: ProcessPoolExecutor, steps: Iterator[Step]) -> Iterator[Step]:
+        under_way: deque[Callable[[], Step]] = deque()
+        failure: SourceError | None = None
+        try:
+            for step in steps:
+                under_way.append(self._begun(pool, step))
+                if len(under_way) > self._jobs + AHEAD:
+                    yield under_way.popleft()()
+        except SourceError as error:
+            failure = error
+        while under_way:
+            yield under_way.popleft()()
+        if failure is not None:
+            raise failure
+
+    def _begun(self, pool: ProcessPoolExecutor, step: Step) -> Callable[[], Step]:
+        """Hand the texts of a step to the pool; call the result to wait for it."""
+        texts = Texts(step.events)
+        answer = pool.submit(_sketch, texts.bare) if texts.bare else None
+
+        def end() -> Step:
+            texts.settle(self._received(answer) if answer else ())
+            return step
+
+        return end
+
+    def _received(self, answer: Future[tuple[bytes, float]]) -> list[Sketch | None]:
+        packed, cpu_seconds = answer.result()
+        self.cpu_seconds += cpu_seconds
+        return _UNPACK.decode(packed)
+
+
+_PACK: Final = msgspec.msgpack.Encoder()
+_UNPACK: Final = msgspec.msgpack.Decoder(list[Sketch | None])
+
+
+class _Desk:
+    """What one process of the pool keeps between two pieces of work."""
+
+    sketcher: Sketcher
+
+
+def _begin(key: bytes) -> None:
+    """Start of a process: Ctrl-C is the parent's business, and nobody outlives it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    die_with_parent()
+    _Desk.sketcher = Sketcher(key)
+
+
+def _sketch(texts: TextPairs) -> tuple[bytes, float]:
+    """Sketches of many texts, packed, and the processor time they took."""
+    began = time.process_time()
+    packed = _PACK.encode(_Desk.sketcher.sketch_many(texts))
+    return packed, time.process_time() - began
