@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
+from itertools import compress
 from operator import itemgetter
 
 import msgspec
@@ -38,6 +39,7 @@ from stillwatch_models.incidents import DISTILLATION, TIERS, Header, finding
 from stillwatch_models.model_ages import ModelAges
 from stillwatch_models.panes import UNSEEN, Int64s, PaneClock
 from stillwatch_models.profiles import profiles, reference, samples
+from stillwatch_models.records import join, take
 from stillwatch_models.rulings import Docket, Heard, Judge
 from stillwatch_models.scoring import TRANSITIONS, Scored, Scorer
 from stillwatch_models.shard import Batch, Checkpoint, Outputs
@@ -175,7 +177,7 @@ class AccountEngine:
         """
         waiting = np.flatnonzero(events["pane"] >= self.clock.closed_before)
         if len(waiting) < len(events):
-            events, item, requests = events[waiting], item[waiting], [requests[i] for i in waiting.tolist()]
+            events, item, requests = take(events, waiting), item[waiting], [requests[i] for i in waiting.tolist()]
         if not len(events):
             return []
         events["row"] = self.table.slots([request.account_id for request in requests])
@@ -215,14 +217,14 @@ class AccountEngine:
 
     def _take_closed(self) -> tuple[Events, dict[int, str]]:
         """Events of closed panes, in order, and their ids by offset; the others go on waiting."""
-        events = np.concatenate(self._open) if self._open else np.zeros(0, columns.EVENT)
+        events = join(self._open) if self._open else np.zeros(0, columns.EVENT)
         ids = [event_id for part in self._open_ids for event_id in part]
         done = events["pane"] < self.clock.closed_before
         stay = np.flatnonzero(~done)
-        self._open = [events[stay]] if len(stay) else []
+        self._open = [take(events, stay)] if len(stay) else []
         self._open_ids = [tuple(ids[i] for i in stay.tolist())] if len(stay) else []
-        finished = events[done]
-        by_offset = {int(events["offset"][i]): ids[i] for i in np.flatnonzero(done).tolist()}
+        finished = take(events, np.flatnonzero(done)) if len(stay) else events
+        by_offset = dict(zip(finished["offset"].tolist(), compress(ids, done.tolist()), strict=True))
         ordered = in_order(finished, self.table.rows["key"])
         self.counters["repeated"] += len(finished) - len(ordered)
         return ordered, by_offset
@@ -287,7 +289,7 @@ class AccountEngine:
 
     def _say_epoch_is_over(self, out: Outputs) -> None:
         self._ended_epoch = self._epoch
-        accounts, content = reference(self.table.rows[self.table.used()])
+        accounts, content = reference(take(self.table.rows, self.table.used()))
         out.profiles.append(
             EpochClosed(
                 source=self.partition,

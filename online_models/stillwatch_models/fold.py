@@ -19,6 +19,7 @@ from stillwatch_models.accounts import DISTINCT, FULL_CONTENT, SUM_INDEX, SUMS, 
 from stillwatch_models.columns import Events
 from stillwatch_models.harvest import Observed
 from stillwatch_models.model_ages import ModelAges
+from stillwatch_models.records import put, take
 from stillwatch_models.texts import Exposure, TextMemory
 
 MS_PER_HOUR = 3_600_000
@@ -61,14 +62,33 @@ class Horizons(msgspec.Struct, frozen=True):
 
 def in_order(events: Events, keys: NDArray[np.uint64]) -> Events:
     """Drop repeats of an event id within an account's pane; sort by pane, account key and time."""
+    pane, row, ts, hashes = (events[name].copy() for name in ("pane", "row", "ts", "event_hash"))
+    order = np.lexsort((hashes, ts, row, keys[row], pane))
+    if _may_repeat(pane, row, hashes):
+        order = order[~_repeats(events)[order]]
+    return take(events, order)
+
+
+def _may_repeat(*columns: NDArray[np.int64]) -> bool:
+    """Whether two events might agree in all columns; wrong in one direction only, and hardly ever."""
+    mixed = np.zeros(len(columns[0]), np.uint64)
+    for column in columns:
+        mixed = distinct.mix((mixed ^ column.astype(np.uint64)).view(np.int64))
+    mixed.sort()
+    return bool((mixed[1:] == mixed[:-1]).any())
+
+
+def _repeats(events: Events) -> Mask:
+    """Events whose id an earlier one (by offset) of the same account and pane has."""
     order = np.lexsort((events["offset"], events["event_hash"], events["row"], events["pane"]))
-    ordered = events[order]
-    same = np.ones(len(ordered), bool)
+    same = np.ones(len(events), bool)
     for name in ("event_hash", "row", "pane"):
-        same[1:] &= ordered[name][1:] == ordered[name][:-1]
+        column = events[name][order]
+        same[1:] &= column[1:] == column[:-1]
     same[:1] = False
-    unique = ordered[~same]
-    return unique[np.lexsort((unique["ts"], keys[unique["row"]], unique["pane"]))]
+    repeats = np.zeros(len(events), bool)
+    repeats[order[same]] = True
+    return repeats
 
 
 def fold(
@@ -156,12 +176,12 @@ def _has_counted(row: np.void, exposure: Exposure) -> bool:
 
 def _fold_round(table: AccountTable, texts: TextMemory, cells: Cells, chosen: Indices, horizons: Horizons) -> None:
     slots = cells.slot[chosen]
-    rows = table.rows[slots]
+    rows = take(table.rows, slots)
     counts = cells.count[chosen]
     local = np.cumsum(counts) - counts
     owner = np.repeat(np.arange(len(chosen)), counts)
     positions = np.arange(len(owner)) - local[owner] + cells.start[chosen][owner]
-    events = cells.events[positions]
+    events = take(cells.events, positions)
 
     table.live += int((rows["events"] == 0).sum())
     restarts.begin(rows, cells.pane[chosen], horizons.restart)
@@ -181,8 +201,8 @@ def _fold_round(table: AccountTable, texts: TextMemory, cells: Cells, chosen: In
     for name in ("org", "payment", "client", "net", "system_template"):
         latest = np.maximum.reduceat(events[name], local)
         rows[name] = np.where(latest != 0, latest, rows[name])
-    table.rows[slots] = rows
-    cells.after[chosen] = rows
+    put(table.rows, slots, rows)
+    put(cells.after, chosen, rows)
 
 
 def _fade(rows: Rows, pane: NDArray[np.int64], horizons: Horizons) -> None:

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from stillwatch_models.accounts import FULL_BUCKET, SEEN_BYTES, TEMPLATE_BUCKETS, Rows
 from stillwatch_models.columns import Events
 from stillwatch_models.distinct import mix
+from stillwatch_models.records import take
 
 Indices = NDArray[np.intp]
 Mask = NDArray[np.bool_]
@@ -135,7 +136,7 @@ def _bucket(hashes: NDArray[np.int64]) -> Indices:
 
 
 def _remember(rows: Rows, events: Events, owner: Indices, local: Indices, text: Mask) -> None:
-    some, who = events[text], owner[text]
+    some, who = take(events, np.flatnonzero(text)), owner[text]
     if len(some):
         slot = np.arange(some["minhash"].shape[1], dtype=np.int64) << 32
         _add(rows["seen_words"], who[:, None], _bits(some["minhash"].astype(np.int64) + slot))

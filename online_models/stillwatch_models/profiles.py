@@ -16,6 +16,7 @@ from stillwatch_schemas.signals import SAMPLED_REQUESTS, Content, Profile, Sampl
 from stillwatch_models import distinct, features
 from stillwatch_models.accounts import AccountTable, Rows
 from stillwatch_models.fold import FIXED, Cells
+from stillwatch_models.records import take
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -72,7 +73,7 @@ def samples(table: AccountTable, cells: Cells, *, source: int, pane_ms: int) -> 
     """Samples of the candidates' requests, in as many messages as it takes."""
     chosen = np.repeat(candidates(cells.after), cells.count) & (cells.events["has_text"] != 0)
     chosen &= cells.events["one_shot"] != 0
-    events = cells.events[chosen]
+    events = take(cells.events, np.flatnonzero(chosen))
     texts = np.where(_in_sample(events["text_hash"], TEXTS_SAMPLED), events["text_hash"], 0)
     places = np.arange(events["minhash"].shape[1], dtype=np.int64) << 32
     shingles = events["minhash"].astype(np.int64) | places

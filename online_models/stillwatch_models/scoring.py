@@ -19,6 +19,7 @@ from stillwatch_models.feedback import Feedback
 from stillwatch_models.fold import Cells, rounds
 from stillwatch_models.incidents import TIERS
 from stillwatch_models.learners.half_space_trees import HalfSpaceForest, Shape
+from stillwatch_models.records import put, take
 from stillwatch_models.switches import HARVEST, disabled_detectors
 
 Floats = NDArray[np.float64]
@@ -151,11 +152,10 @@ class Scorer:
         table: AccountTable, slots: Slots, *, scores: Floats, joint: Floats, nats: Floats, suspicion: Floats
     ) -> None:
         """Keep the latest scores: the population is made of them."""
-        rows = table.rows[slots]
-        rows["scores"][:, : scores.shape[1]] = scores
-        rows["joint"], rows["evidence"], rows["suspicion"] = joint, nats, suspicion
-        rows["peak"] = np.maximum(rows["peak"], suspicion)
-        table.rows[slots] = rows
+        rows = table.rows
+        rows["scores"][slots, : scores.shape[1]] = scores
+        rows["joint"][slots], rows["evidence"][slots], rows["suspicion"][slots] = joint, nats, suspicion
+        rows["peak"][slots] = np.maximum(rows["peak"][slots], suspicion)
 
     def _move_incidents(
         self, table: AccountTable, slots: Slots, pane: NDArray[np.int64], nats: Floats, tier: NDArray[np.int64]
@@ -165,10 +165,11 @@ class Scorer:
         An incident closes on evidence of innocence as strong as what opened it, so that a harvester who falls back to
         repeating itself is not let go.
         """
-        rows = table.rows[slots]
-        was_open, confirmed = rows["incident_pane"] != 0, self.feedback.confirmed(rows)
+        was_open = table.rows["incident_pane"][slots] != 0
         if not was_open.any() and not tier.any():
             return np.zeros(len(slots), np.int64), np.zeros(len(slots), np.int64)  # nearly always
+        rows = take(table.rows, slots)
+        confirmed = self.feedback.confirmed(rows)
         stale = was_open & (tier > 0) & (pane - rows["said_pane"] >= self._refresh_panes)
         transition = np.select(
             [
@@ -188,16 +189,16 @@ class Scorer:
         rows["incident_tier"] = np.where(stays, np.maximum(tier, np.where(was_open, rows["incident_tier"], 0)), 0)
         opened = (transition == CREATE) & (rows["first_alert_ms"] == 0)
         rows["first_alert_ms"] = np.where(opened, (pane + 1) * self.pane_ms, rows["first_alert_ms"])
-        table.rows[slots] = rows
+        put(table.rows, slots, rows)
         return transition, first_pane
 
     def _may_teach(
         self, table: AccountTable, slots: Slots, pane: NDArray[np.int64], calm: NDArray[np.bool_]
     ) -> NDArray[np.bool_]:
         """Known well enough and calm, not under suspicion, and not heard a moment ago."""
-        rows = table.rows[slots]
-        rested = (rows["taught_pane"] == 0) | (pane - rows["taught_pane"] >= self._teach_panes)
-        teaches = calm & rested & (rows["incident_pane"] == 0)
+        taught = table.rows["taught_pane"][slots]
+        rested = (taught == 0) | (pane - taught >= self._teach_panes)
+        teaches = calm & rested & (table.rows["incident_pane"][slots] == 0)
         table.rows["taught_pane"][slots[teaches]] = pane[teaches]
         return np.asarray(teaches)
 
@@ -256,6 +257,6 @@ class Scorer:
 
     def begin_epoch(self, table: AccountTable, epoch: int) -> None:
         """Freeze what everyone is measured against from the rows as they are."""
-        rows = table.rows[table.used()]
+        rows = take(table.rows, table.used())
         self.rates = evidence.rates_of(rows["harvest"], rows["informal_harvest"], rows["answers"])
         self.calibration.renew(rows, epoch)
