@@ -55,7 +55,7 @@ def race(result: Mapping[str, Any]) -> str:
     head = ("", "events per CPU-second", "lowest - highest round", "events/s by the clock", "MiB", "Stillwatch is")
     rounds = max(len(peer["rounds"]) for peer in peers.values())
     about = (
-        f"{result['broker']}: {result['records']:,} records, {rounds} rounds; the oracle raises"
+        f"{result['broker']}: {result['records']:,} records, rounds: {rounds}; the oracle raises"
         f" {result['oracle_alerts']:,} alerts. {conditions(result)}"
     )
     return f"{about}\n\n{table(head, rows)}"
