@@ -273,17 +273,19 @@ class _Neighbourhood:
         return one[kept], other[kept], values[kept]
 
     def passage_nats(self, members: Indices) -> float:
-        """-ln of the chance that two accounts with a fixed first word share rare passages, for each member but one.
+        """-ln of the chance that two accounts with a fixed first word share so much, for each such member but one.
 
-        The chance is the share of pairs that do among all that were compared.
+        So much is what the members share, in the median of their pairs; the chance is the share of other pairs of
+        different organisations that share as much.
         """
-        fixed = int(self._fixed[members].sum())
-        return (fixed - 1) * -math.log(self._chance_of_passages()) if fixed > 1 else 0.0
-
-    def _chance_of_passages(self) -> float:
-        fixed = np.flatnonzero(self._fixed)[:COMPARED_FOR_CHANCE].tolist()
-        pairs = [(a, b) for a, b in combinations(fixed, 2) if self._organisation[a] != self._organisation[b]]
-        return (1 + sum(self._has_reason(a, b) for a, b in pairs)) / (2 + len(pairs))
+        inside = members[self._fixed[members]][:COMPARED_FOR_CHANCE].tolist()
+        if self._rare is None or len(inside) <= 1:
+            return 0.0
+        shared = float(np.median([self._rare.share(one, other) for one, other in combinations(inside, 2)]))
+        outside = [at for at in np.flatnonzero(self._fixed).tolist() if at not in inside][:COMPARED_FOR_CHANCE]
+        pairs = [(a, b) for a, b in combinations(outside, 2) if self._organisation[a] != self._organisation[b]]
+        as_much = sum(self._rare.share(one, other) >= shared for one, other in pairs)
+        return (len(inside) - 1) * -math.log((1 + as_much) / (2 + len(pairs)))
 
     @staticmethod
     def _keep_nearest(near: NDArray[np.bool_], cosine: Floats) -> None:
@@ -296,4 +298,4 @@ class _Neighbourhood:
         """Whether like content means something for this pair."""
         if self._rare is None or not (self._fixed[one] or self._fixed[other]):
             return True
-        return self._rare.share(self._accounts[one].shingles, self._accounts[other].shingles) >= LEAST_RARE
+        return self._rare.share(one, other) >= LEAST_RARE

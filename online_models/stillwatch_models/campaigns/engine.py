@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from stillwatch_schemas.findings import Activity, Evidence
-from stillwatch_schemas.signals import EpochClosed, Profile, ProfileSignal, Samples
+from stillwatch_schemas.signals import CampaignVerdict, EpochClosed, Profile, ProfileSignal, Samples
 from stillwatch_schemas.verdicts import Verdict
 
 from stillwatch_models import evidence
@@ -20,7 +20,7 @@ from stillwatch_models.accounts import AccountRow
 from stillwatch_models.campaigns import known as knowledge
 from stillwatch_models.campaigns.clumps import FULL_EMBEDDING, clumps
 from stillwatch_models.campaigns.evidence import pooled
-from stillwatch_models.campaigns.infrastructure import in_common
+from stillwatch_models.campaigns.infrastructure import Everybody
 from stillwatch_models.campaigns.known import EMPTY, SHINGLES_KEPT, TEXTS_KEPT, KnownAccount, add_sample
 from stillwatch_models.campaigns.report import Frame, Picture, campaign_finding, campaign_uid, member_finding
 from stillwatch_models.campaigns.roll import Campaign, Found, Roll
@@ -132,6 +132,7 @@ class CampaignEngine:
             frame = self._frame(pane)
             for _, _, item in mine:
                 self._take(item, frame, out)
+            self._take_samples([item for _, _, item in mine if isinstance(item, Samples)])
             self._forget(pane)
             self._look(frame, out)
             self._closed_epoch = epoch
@@ -144,20 +145,19 @@ class CampaignEngine:
                 msgspec.structs.replace(known, profile=item) if known else KnownAccount(item, EMPTY, EMPTY)
             )
             self._dirty_accounts.add(item.account)
-        elif isinstance(item, Samples):
-            self._take_samples(item)
         elif isinstance(item, EpochClosed):
             heard = self._sources[item.source].epoch
             self._sources[item.source] = Source(heard, item.known_accounts, item.accounts, item.content)
-        else:
+        elif isinstance(item, CampaignVerdict):
             self._judge(item.verdict, frame, out)
 
-    def _take_samples(self, samples: Samples) -> None:
+    def _take_samples(self, messages: Sequence[Samples]) -> None:
         texts: dict[str, list[int]] = {}
         shingles: dict[str, list[int]] = {}
-        for account, text, some in zip(samples.accounts, samples.texts, samples.shingles, strict=True):
-            texts.setdefault(account, []).extend([text] if text else [])
-            shingles.setdefault(account, []).extend(some)
+        for samples in messages:
+            for account, text, some in zip(samples.accounts, samples.texts, samples.shingles, strict=True):
+                texts.setdefault(account, []).extend([text] if text else [])
+                shingles.setdefault(account, []).extend(some)
         for account, hashes in texts.items():
             known = self.known.get(account)
             if known is not None:
@@ -185,8 +185,9 @@ class CampaignEngine:
         for one in found:
             for account, near in zip(one.clump.members, one.clump.neighbours, strict=True):
                 self._standing[account] = max(self._standing.get(account, 0), near)
+        everybody = Everybody(known.profile for known in self.known.values())
         for name in sorted(self.roll.campaigns):
-            self._tell(self.roll.campaigns[name], current.get(name, []), frame, out)
+            self._tell(self._picture(self.roll.campaigns[name], current.get(name, []), everybody), frame, out)
 
     def _found(self) -> Iterator[Found]:
         accounts = [known for account, known in sorted(self.known.items()) if account not in self.roll.acquitted]
@@ -207,8 +208,8 @@ class CampaignEngine:
 
     # -- what is said --------------------------------------------------------------------------------------------
 
-    def _tell(self, campaign: Campaign, found: Sequence[Found], frame: Frame, out: Outputs) -> None:
-        picture = self._picture(campaign, found)
+    def _tell(self, picture: Picture, frame: Frame, out: Outputs) -> None:
+        campaign = picture.campaign
         latest = max((profile.pane for profile in picture.profiles.values()), default=0)
         campaign.active_pane = max(campaign.active_pane, latest)
         if frame.pane - campaign.active_pane > self._idle_panes:
@@ -252,13 +253,11 @@ class CampaignEngine:
             self.roll.dissolve(picture.campaign.name)
         self._dirty_campaigns.add(picture.campaign.name)
 
-    def _picture(self, campaign: Campaign, found: Sequence[Found]) -> Picture:
+    def _picture(self, campaign: Campaign, found: Sequence[Found] = (), everybody: Everybody | None = None) -> Picture:
         profiles = {
             account: self.known[account].profile for account in sorted(campaign.members) if account in self.known
         }
-        everybody = [known.profile for known in self.known.values()]
-        common = in_common(list(profiles.values()), everybody) if found else None
-        return Picture(campaign=campaign, found=found, profiles=profiles, common=common)
+        return Picture(campaign=campaign, found=found, profiles=profiles, everybody=everybody)
 
     def _frame(self, pane: int) -> Frame:
         hours = self.config.reference_seconds / 3600
@@ -283,7 +282,7 @@ class CampaignEngine:
         if campaign is None:
             return
         if verdict.label == "benign":
-            picture = self._picture(campaign, [])
+            picture = self._picture(campaign)
             self.roll.acquit(campaign.name, frame.pane)
             self._end(picture, frame, out, _acquittal(verdict, frame))
         elif verdict.label == "distillation":
@@ -299,12 +298,12 @@ class CampaignEngine:
             return
         campaign = self.roll.campaigns.get(self.roll.of_account.get(account, ""))
         if campaign is not None:
-            picture, note = self._picture(campaign, []), _acquittal(verdict, frame)
+            picture, note = self._picture(campaign), _acquittal(verdict, frame)
             out.findings.append(member_finding(picture, account, frame, "close", note))
             self._dirty_campaigns.add(campaign.name)
         self.roll.acquit_member(account, frame.pane)
         if campaign is not None and not campaign.members:
-            self._end(self._picture(campaign, []), frame, out, _acquittal(verdict, frame))
+            self._end(self._picture(campaign), frame, out, _acquittal(verdict, frame))
 
     # -- what the outside may ask --------------------------------------------------------------------------------
 

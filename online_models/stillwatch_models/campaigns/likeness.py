@@ -11,7 +11,8 @@ Both are estimated from coordinated samples (Cohen and Kaplan 2007, bottom-k ske
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import combinations
 
 import msgspec
 import numpy as np
@@ -87,17 +88,20 @@ def _reach(sample: Sample, most: int) -> np.uint64:
 
 
 class RarePassages:
-    """Which shingles few accounts know, and how much of them two accounts share."""
+    """How much of their rare shingles two accounts share, by their positions."""
 
-    def __init__(self, accounts: Iterable[KnownAccount]) -> None:
-        counts: Counter[int] = Counter()
-        for known in accounts:
-            counts.update(known.shingles.tolist())
-        self._common = {shingle for shingle, count in counts.items() if count > RARE_HOLDERS}
+    def __init__(self, accounts: Sequence[KnownAccount]) -> None:
+        self._samples = [known.shingles for known in accounts]
+        self._together: Counter[tuple[int, int]] = Counter()
+        for held in _held_by_several(self._samples):
+            if len(held) <= RARE_HOLDERS:
+                self._together.update(combinations(sorted(held), 2))
 
-    def share(self, one: Sample, other: Sample) -> float:
+    def share(self, one: int, other: int) -> float:
         """Rare shingles that both hold, of the smaller sample as far as both reach; 0 to 1."""
-        reach = min(_reach(one, SHINGLES_KEPT), _reach(other, SHINGLES_KEPT))
-        ours, theirs = one[one <= reach], other[other <= reach]
-        rare = len(set(np.intersect1d(ours, theirs, assume_unique=True).tolist()) - self._common)
-        return rare / max(1, min(len(ours), len(theirs)))
+        rare = self._together[min(one, other), max(one, other)]
+        if not rare:
+            return 0.0
+        samples = self._samples[one], self._samples[other]
+        reach = min(_reach(sample, SHINGLES_KEPT) for sample in samples)
+        return rare / min(int(np.searchsorted(sample, reach, side="right")) for sample in samples)

@@ -11,7 +11,7 @@ from stillwatch_schemas.findings import Activity, Evidence, Finding, Ruling
 from stillwatch_schemas.signals import Profile
 
 from stillwatch_models.campaigns.clumps import pace
-from stillwatch_models.campaigns.infrastructure import Common
+from stillwatch_models.campaigns.infrastructure import Common, Everybody
 from stillwatch_models.campaigns.roll import Campaign, Found, Member
 from stillwatch_models.incidents import CAMPAIGN, CAMPAIGN_MEMBER, TIERS, Header, finding, tier_position
 
@@ -41,7 +41,8 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     """Its clumps, strongest first; empty when there is none in this epoch."""
     profiles: Mapping[str, Profile]
     """Of its members, as far as they are known."""
-    common: Common | None = None
+    everybody: Everybody | None = None
+    """Against whom it is rare what members have in common; None where that is not asked."""
 
     def tier(self, threshold: float) -> int:
         """1-based position in TIERS."""
@@ -140,8 +141,9 @@ def campaign_reasons(picture: Picture, frame: Frame) -> list[Evidence]:
     if not picture.found:
         return [_belongs(picture, frame)]
     reasons = [_like_content(picture.found[0], picture, frame), _own_evidence(picture, frame)]
-    if picture.common is not None:
-        reasons.append(_in_common(picture.common, picture, frame))
+    common = picture.everybody.in_common(list(picture.profiles.values())) if picture.everybody else None
+    if common is not None:
+        reasons.append(_in_common(common, picture, frame))
     return sorted(reasons, key=lambda reason: -reason.weight)
 
 
