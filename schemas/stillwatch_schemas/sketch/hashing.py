@@ -44,12 +44,13 @@ class TextHash:
     """Keyed hash of whole texts for one purpose."""
 
     def __init__(self, key: bytes, purpose: bytes) -> None:
-        self._key = subkey(key, purpose)
+        self._keyed = hashlib.blake2b(digest_size=8, key=subkey(key, purpose))
 
-    def __call__(self, text: str) -> int:
-        """52 bits; lone surrogates count like any character."""
-        data = text.encode("utf-8", "surrogatepass")
-        return int.from_bytes(hashlib.blake2b(data, digest_size=8, key=self._key).digest()) >> (64 - HASH_BITS)
+    def __call__(self, data: bytes) -> int:
+        """52 bits."""
+        state = self._keyed.copy()  # cheaper than to begin with the key each time
+        state.update(data)
+        return int.from_bytes(state.digest()) >> (64 - HASH_BITS)
 
 
 class TokenHashes(dict[str, int]):

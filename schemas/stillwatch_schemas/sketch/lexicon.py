@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from stillwatch_schemas.sketch.normalise import tokenise
@@ -25,6 +26,8 @@ class _Phrase(NamedTuple):
     group: int
     weight: int
     """In hundredths."""
+    needed: frozenset[int]
+    """Hashes of its words: a text that lacks one cannot hold it."""
     found_in: Callable[[str], object]
 
 
@@ -44,12 +47,16 @@ _NOTHING = Scores()
 
 
 class Lexicon:
-    """Looks for a phrase only where its most telling word occurs: ordinary text costs one set look-up a token."""
+    """Looks for a phrase only where all its words occur, of which the most telling one is looked for first.
 
-    def __init__(self) -> None:
-        self._words: dict[str, list[tuple[int, int]]] = {}
+    Words are compared by their keyed hashes, which the sketch needs anyway: ordinary text costs one set intersection.
+    """
+
+    def __init__(self, hash_of: Callable[[str], int]) -> None:
+        self._hash_of = hash_of
+        self._words: dict[int, list[tuple[int, int]]] = {}
         """Phrases of one word: group and weight."""
-        self._by_anchor: dict[str, list[_Phrase]] = {}
+        self._by_anchor: dict[int, list[_Phrase]] = {}
         """All others, under their most telling word."""
         for group, lists in enumerate((ELICITATION, GRADING, PROBING)):
             for weight, phrases in lists.items():
@@ -60,14 +67,16 @@ class Lexicon:
     def _add(self, group: int, weight: int, phrase: str) -> None:
         parts = [part for word in phrase.split() for part in ([word] if word in _WILD else tokenise(word))]
         if len(parts) == 1:
-            self._words.setdefault(parts[0], []).append((group, weight))
+            self._words.setdefault(self._hash_of(parts[0]), []).append((group, weight))
             return
         anchor = max(parts, key=lambda part: (part not in _WILD, part not in FUNCTION_WORDS, len(part)))
-        self._by_anchor.setdefault(anchor, []).append(_Phrase(group, weight, _finder(parts)))
+        needed = frozenset(self._hash_of(part) for part in parts if part not in _WILD)
+        phrases = self._by_anchor.setdefault(self._hash_of(anchor), [])
+        phrases.append(_Phrase(group, weight, needed, _finder(parts)))
 
-    def scores(self, tokens: list[str]) -> Scores:
-        """The scores of a tokenised text."""
-        telling = self._telling.intersection(tokens)
+    def scores(self, tokens: list[str], distinct: AbstractSet[int]) -> Scores:
+        """The scores of a tokenised text; `distinct` are the hashes of its tokens."""
+        telling = self._telling & distinct
         if not telling:
             return _NOTHING
         sums = [0, 0, 0]
@@ -75,13 +84,12 @@ class Lexicon:
         for word in telling:
             for group, weight in self._words.get(word, ()):
                 sums[group] += weight
-            phrases = self._by_anchor.get(word, ())
-            if phrases and not line:
-                line = f" {' '.join(tokens)} "
-            for group, weight, found_in in phrases:
-                if found_in(line):
-                    sums[group] += weight
-        return Scores(_saturate(sums[0]), _saturate(sums[1]), _saturate(sums[2]))
+            for group, weight, needed, found_in in self._by_anchor.get(word, ()):
+                if needed <= distinct:
+                    line = line or f" {' '.join(tokens)} "
+                    if found_in(line):
+                        sums[group] += weight
+        return Scores(*map(_saturate, sums)) if any(sums) else _NOTHING
 
 
 def _saturate(hundredths: int) -> float:

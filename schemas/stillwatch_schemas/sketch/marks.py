@@ -8,9 +8,10 @@ English, German, French, Spanish and Chinese.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from operator import mul
-from typing import Final, NamedTuple
+from typing import Final
 
 from stillwatch_schemas.sketch.hashing import HASH_BITS
 from stillwatch_schemas.sketch.normalise import UNSPACED_CHAR
@@ -43,36 +44,48 @@ _PRIME: Final = (1 << 61) - 1
 _NUMBER: Final = 0x2545F4914F6CDD1D
 
 
-class Edges(NamedTuple):
-    """Hashes of the beginning and the end of a text, 52 bits each."""
+Edges = tuple[int, int, int]
+"""Hashes of the first token, the first four and the last four, 52 bits each."""
 
-    opening: int = 0
-    lead: int = 0
-    tail: int = 0
+_NO_EDGES: Final = (0, 0, 0)
 
 
-def edge_hashes(tokens: Sequence[str], values: Sequence[int]) -> Edges:
+def edge_hashes(tokens: list[str], values: list[int]) -> Edges:
     """0 throughout without tokens. `values` are the tokens' keyed hashes."""
     if not tokens:
-        return Edges()
-    return Edges(
-        opening=_hash(tokens[:1], values[:1]),
-        lead=_hash(tokens[:EDGE_TOKENS], values[:EDGE_TOKENS]),
-        tail=_hash(tokens[-EDGE_TOKENS:], values[-EDGE_TOKENS:]),
+        return _NO_EDGES
+    head, tail = values[:EDGE_TOKENS], values[-EDGE_TOKENS:]
+    if not "".join(tokens[:EDGE_TOKENS] + tokens[-EDGE_TOKENS:]).isalpha():
+        head, tail = _masked(tokens[:EDGE_TOKENS], head), _masked(tokens[-EDGE_TOKENS:], tail)
+    return (
+        ((head[0] * _MULTIPLIERS[0] + 1) % _PRIME & _MASK) or 1,
+        ((sum(map(mul, head, _MULTIPLIERS)) + len(head)) % _PRIME & _MASK) or 1,
+        ((sum(map(mul, tail, _MULTIPLIERS)) + len(tail)) % _PRIME & _MASK) or 1,
     )
 
 
-def _hash(tokens: Sequence[str], values: Sequence[int]) -> int:
-    masked = [_NUMBER if token.isdigit() else value for token, value in zip(tokens, values, strict=True)]
-    state = sum(map(mul, masked, _MULTIPLIERS), len(masked)) % _PRIME
-    return (state & _MASK) or 1
+def _masked(tokens: list[str], values: list[int]) -> list[int]:
+    """The values, one and the same for every number."""
+    return [_NUMBER if token.isdigit() else value for token, value in zip(tokens, values, strict=True)]
 
 
-def style_of(text: str, tokens: Sequence[str]) -> int:
-    """The marks of a text (case kept) and its folded tokens, as a bit mask."""
-    first = text.lstrip()[:1]
-    caseless = first.isalpha() and first.lower() == first.upper()
-    formal = first.isupper() or caseless or (not text.isascii() and UNSPACED_CHAR.search(text) is not None)
-    speaks = not _FIRST_PERSON.isdisjoint(tokens)
-    greets = not _GREETINGS.isdisjoint(tokens[:EDGE_TOKENS])
-    return OPENS_FORMALLY * formal | FIRST_PERSON * speaks | GREETS * greets
+class Style:
+    """Finds the marks of style; words are looked for by their keyed hashes, which are at hand anyway."""
+
+    def __init__(self, hash_of: Callable[[str], int]) -> None:
+        self._first_person = frozenset(map(hash_of, _FIRST_PERSON))
+
+    def __call__(self, text: str, tokens: Sequence[str], distinct: AbstractSet[int]) -> int:
+        """The marks of a text (case kept), its folded tokens and their distinct hashes, as a bit mask."""
+        first = text[:1]
+        if first.isspace():
+            first = text.lstrip()[:1]
+        formal = first.isupper() or (not text.isascii() and _opens_without_case(first, text))
+        speaks = not self._first_person.isdisjoint(distinct)
+        greets = not _GREETINGS.isdisjoint(tokens[:EDGE_TOKENS])
+        return OPENS_FORMALLY * formal | FIRST_PERSON * speaks | GREETS * greets
+
+
+def _opens_without_case(first: str, text: str) -> bool:
+    """Whether the first character is a letter of a script that has no capitals, or any stands in one without spaces."""
+    return (first.isalpha() and first.lower() == first.upper()) or UNSPACED_CHAR.search(text) is not None

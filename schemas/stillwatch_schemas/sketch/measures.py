@@ -51,11 +51,11 @@ def script_of(text: str) -> int:
 
 def code_share(text: str) -> float:
     """Share of the text that looks like code, 0 to 1: by fenced blocks, or by the density of code signs."""
-    if not text:
-        return 0.0
-    fenced = sum(map(len, _FENCE.findall(text))) / len(text) if "```" in text else 0.0
     data = text.encode("utf-8", "surrogatepass")
-    signs = len(data) - len(data.translate(None, _CODE_SIGNS))
-    density = (signs + data.count(b"()") + data.count(b"\n    ")) / len(text)
-    dense = min(max((density - _CODE_FLOOR) / _CODE_SPAN, 0.0), 1.0)
+    signs = len(data) - len(data.translate(None, _CODE_SIGNS)) + data.count(b"()") + data.count(b"\n    ")
+    fences = "```" in text
+    if not fences and signs <= _CODE_FLOOR * len(text):
+        return 0.0
+    fenced = sum(map(len, _FENCE.findall(text))) / len(text) if fences else 0.0
+    dense = min(max((signs / len(text) - _CODE_FLOOR) / _CODE_SPAN, 0.0), 1.0)
     return round(max(fenced, dense), 3)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import NamedTuple
+
+import msgspec
 
 HEAD_CHARS = 4_000
 """Characters read from the start of a text."""
@@ -34,16 +35,20 @@ _TOKEN = re.compile(f"([{UNSPACED}]++)|((?:[^\\W_{UNSPACED}]++|[{_MARKS}]++)++)"
 _INVISIBLE = re.compile("['\u2019\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]+")
 # What NFKC makes of the signs that usually stand in its way: without them its quick check passes most texts.
 _COMMON_WIDE = tuple(zip("\uff0c\uff1a\uff1f\uff01\uff08\uff09\uff1b\u2026\xa0", (*",:?!();", "...", " "), strict=True))
-_ASCII_FOLD = bytes(ord(chr(code).lower()) if chr(code).isalnum() else ord(" ") for code in range(128)) + bytes(128)
+_SPACE = ord(" ")
+# Letters in lower case and digits stay, all else becomes a space: what is left to do is to split.
+_ASCII_WORDS = bytes(ord(chr(code).lower()) if chr(code).isalnum() else _SPACE for code in range(128)) + bytes(128)
+# Lower case, every kind of white space a space.
+_ASCII_FOLD = bytes(_SPACE if chr(code).isspace() else ord(chr(code).lower()) for code in range(128)) + bytes(128)
 
 
-class Normal(NamedTuple):
+class Normal(msgspec.Struct, frozen=True, gc=False):
     """A text as the rest of the sketch sees it."""
 
     text: str
     """NFKC, at most 4,500 source characters, case kept (capitals matter to the skeleton)."""
-    folded: str
-    """`text` case-folded, white space collapsed."""
+    folded: bytes
+    """`text` case-folded, white space collapsed, in UTF-8: what the text hash covers."""
     tokens: list[str]
     """Case-folded words and numbers; single characters of scripts without spaces."""
 
@@ -64,8 +69,11 @@ def normalise(text: str) -> Normal:
     """Clip and normalise a text once for all parts of the sketch."""
     clipped = clip(text)
     if clipped.isascii():
-        words = clipped.encode("ascii").translate(_ASCII_FOLD, b"'").decode("ascii")
-        return Normal(clipped, " ".join(clipped.lower().split()), words.split())
+        data = clipped.encode("ascii")
+        folded = data.translate(_ASCII_FOLD)
+        if b"  " in folded or folded[:1] == b" " or folded[-1:] == b" ":
+            folded = b" ".join(folded.split())
+        return Normal(clipped, folded, data.translate(_ASCII_WORDS, b"'").decode("ascii").split())
     return normalise_any(clipped)
 
 
@@ -81,4 +89,4 @@ def normalise_any(clipped: str) -> Normal:
             tokens.append(word)
         else:
             tokens += unspaced
-    return Normal(text, " ".join(folded.split()), tokens)
+    return Normal(text, " ".join(folded.split()).encode("utf-8", "surrogatepass"), tokens)

@@ -18,7 +18,7 @@ from bisect import bisect_left
 import numpy as np
 import numpy.typing as npt
 
-from stillwatch_schemas.sketch.hashing import TOKEN_BITS, subkey
+from stillwatch_schemas.sketch.hashing import FUNCTION, TOKEN_BITS, subkey
 
 MINHASHES = 16
 DIMENSIONS = 32
@@ -27,12 +27,15 @@ SCALE = 127
 
 U64 = npt.NDArray[np.uint64]
 _HALF = np.uint64(32)
-_FUNCTION_WORDS_END = 1 << TOKEN_BITS
-_FIRST_RANKED = np.uint64(_FUNCTION_WORDS_END)
+_RANK = np.uint64(TOKEN_BITS)
+_FUNCTION_WORDS_END = (FUNCTION + 1) << TOKEN_BITS
 _LANES = DIMENSIONS // 4
-_ONE, _TWO = np.uint64(1), np.uint64(2)
-# Weights in sixths: a pair 3; a word 2 * 3, a function word 2 * 1.
-_PAIR, _WORD = 3, 2
+# In sixths.
+_PAIR, _FUNCTION_WORD, _WORD = 3, 2, 6
+_WEIGHT_OF_RANK = np.array([[_FUNCTION_WORD], *[[_WORD]] * 15], dtype=np.uint64)
+
+Vectors = tuple[tuple[int, ...], bytes]
+"""MinHash and embedding of a text."""
 
 
 class Bags:
@@ -47,13 +50,14 @@ class Bags:
         self.words: list[int] = []
         """The distinct tokens of each text."""
         self.word_starts: list[int] = []
-        self.weights: list[int] = []
-        """Sum of the weights of each text's features, in sixths."""
+        self.weights: list[list[float]] = []
+        """Sum of the weights of each text's features, in sixths; a column."""
 
     def add(self, values: list[int], distinct: list[int]) -> None:
         """Append a text: its token values in order, and the distinct ones ascending."""
         function_words = bisect_left(distinct, _FUNCTION_WORDS_END)
-        self.weights.append(_PAIR * (len(values) + 1) + _WORD * (3 * len(distinct) - 2 * function_words))
+        content_words = len(distinct) - function_words
+        self.weights.append([_PAIR * (len(values) + 1.0) + _FUNCTION_WORD * function_words + _WORD * content_words])
         self.pair_starts.append(len(self.stream) - 1)
         self.word_starts.append(len(self.words))
         self.stream += values
@@ -77,14 +81,17 @@ class Projector:
         """Room for the next texts."""
         return Bags(self._mark)
 
-    def project(self, bags: Bags) -> list[tuple[tuple[int, ...], bytes]]:
+    def project(self, bags: Bags) -> list[Vectors]:
         """MinHash and embedding of each text; there must be at least one."""
         values = np.array(bags.stream + bags.words, dtype=np.uint64)
-        stream, words = values[: len(bags.stream)], values[len(bags.stream) :]
-        pairs = stream[:-1] * self._left
-        pairs += stream[1:] * self._right
-        pairs ^= pairs >> _HALF
-        return list(zip(self._minhash(pairs, bags.pair_starts), self._embed(pairs, words, bags), strict=True))
+        pairs_end = len(bags.stream) - 1
+        features = values[:-1] * self._left
+        features += values[1:] * self._right
+        features ^= features >> _HALF
+        minhashes = self._minhash(features[:pairs_end], bags.pair_starts)
+        words = values[pairs_end + 1 :]
+        features[pairs_end:] = words
+        return list(zip(minhashes, self._embed(features, words, bags), strict=True))
 
     def _minhash(self, pairs: U64, starts: list[int]) -> list[tuple[int, ...]]:
         values = self._a * pairs
@@ -93,16 +100,20 @@ class Projector:
         least >>= _HALF
         return list(map(tuple, least.T.tolist()))
 
-    def _embed(self, pairs: U64, words: U64, bags: Bags) -> list[bytes]:
-        """For each of the lower 32 bits: twice the weight of the hashes that have it set, less the weight of all."""
-        hashes = np.concatenate((pairs, words)).astype("<u4").view(np.uint8)
-        counters = self._counters.take(hashes, axis=0).reshape(-1, _LANES)
-        counters[len(pairs) :] *= ((words >= _FIRST_RANKED) * _TWO + _ONE)[:, None]
-        starts = bags.pair_starts + [len(pairs) + start for start in bags.word_starts]
-        counts = np.add.reduceat(counters, starts).astype("<u8", copy=False).view("<u2")
-        sums = counts[: len(bags.weights)] * (2.0 * _PAIR)
-        sums += counts[len(bags.weights) :] * (2.0 * _WORD)
-        sums -= np.array(bags.weights)[:, None]
+    def _embed(self, features: U64, words: U64, bags: Bags) -> list[bytes]:
+        """For each of the lower 32 bits: twice the weight of the hashes that have it set, less the weight of all.
+
+        `features` are the pairs, then the words. No counter overflows: a text has at most 4,501 pairs and 4,500 words.
+        """
+        counters = self._counters.take(features.astype("<u4").view(np.uint8), axis=0).reshape(-1, _LANES)
+        pairs_end = len(features) - len(words)
+        counters[pairs_end:] *= _WEIGHT_OF_RANK.take(words >> _RANK, axis=0)
+        starts = bags.pair_starts + [pairs_end + start for start in bags.word_starts]
+        counts = np.add.reduceat(counters, starts)
+        weighted = counts[: len(bags.weights)] * np.uint64(_PAIR)
+        weighted += counts[len(bags.weights) :]
+        sums = weighted.astype("<u8", copy=False).view("<u2") * 2.0
+        sums -= np.array(bags.weights, dtype=np.float64)
         return _pack(sums)
 
 
@@ -114,7 +125,7 @@ def _counters() -> U64:
 
 def _pack(sums: npt.NDArray[np.float64]) -> list[bytes]:
     """Each row scaled to length 127 and rounded to signed bytes."""
-    lengths = np.sqrt(np.einsum("ij,ij->i", sums, sums))
+    lengths = np.sqrt(np.vecdot(sums, sums))
     sums *= (SCALE / np.maximum(lengths, 1.0))[:, None]
-    packed = np.rint(sums).astype(np.int8).tobytes()
+    packed = np.rint(sums, sums).astype(np.int8).tobytes()
     return [packed[at : at + DIMENSIONS] for at in range(0, len(packed), DIMENSIONS)]

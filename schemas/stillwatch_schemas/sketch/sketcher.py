@@ -10,10 +10,10 @@ import msgspec
 from stillwatch_schemas.events import RequestEvent, Sketch
 from stillwatch_schemas.sketch.hashing import MIN_KEY_BYTES, TextHash, TokenHashes
 from stillwatch_schemas.sketch.lexicon import Lexicon, Scores
-from stillwatch_schemas.sketch.marks import edge_hashes, style_of
+from stillwatch_schemas.sketch.marks import Edges, Style, edge_hashes
 from stillwatch_schemas.sketch.measures import HAN, KANA_OR_HANGUL, OTHER, code_share, script_of
 from stillwatch_schemas.sketch.normalise import READ_CHARS, Normal, normalise
-from stillwatch_schemas.sketch.projection import Bags, Projector
+from stillwatch_schemas.sketch.projection import Projector, Vectors
 from stillwatch_schemas.sketch.template import skeleton
 from stillwatch_schemas.sketch.topics import topic_cells
 
@@ -22,15 +22,16 @@ __all__ = ["MIN_KEY_BYTES", "SKETCH_VERSION", "Sketcher", "with_sketch"]
 SKETCH_VERSION = 1
 """Raise it whenever a sketch of some text changes: sketches of different versions are not compared."""
 
-_CHUNK_TOKENS = 8_192
+_CHUNK_TEXTS = 128
 _SYSTEM_PROMPTS, _SYSTEM_CHARS = 1_024, 4_096
 _UNSPACED_SCRIPTS = frozenset({HAN, KANA_OR_HANGUL, OTHER})
 
 Texts = tuple[str | None, str | None]
 """Prompt and system prompt."""
 
-Vectors = tuple[tuple[int, ...], bytes]
-"""MinHash and embedding."""
+
+_Measured = tuple[int, int, int, Edges, int, tuple[int, ...], Vectors, int, Scores, float]
+"""Words, text hash, template, edges, style, cells, vectors, script, scores, code share."""
 
 
 class _System(NamedTuple):
@@ -39,6 +40,7 @@ class _System(NamedTuple):
 
 
 _NO_SCORES = Scores()
+_NO_VECTORS: Vectors = ((), b"")
 _NO_SYSTEM = _System(0, _NO_SCORES)
 
 
@@ -54,7 +56,8 @@ class Sketcher:
         self._text_hash = TextHash(key, b"text")
         self._template_hash = TextHash(key, b"template")
         self._projector = Projector(key)
-        self._lexicon = Lexicon()
+        self._lexicon = Lexicon(self._tokens.__getitem__)
+        self._style = Style(self._tokens.__getitem__)
         self._systems: dict[str, _System] = {}
 
     def sketch(self, prompt: str | None, system_prompt: str | None = None) -> Sketch | None:
@@ -63,62 +66,67 @@ class Sketcher:
 
     def sketch_many(self, texts: Sequence[Texts]) -> list[Sketch | None]:
         """What `sketch` gives for each pair of prompt and system prompt, at a lower cost each."""
-        measured: list[dict[str, Any] | None] = []
-        vectors: list[Vectors] = []
-        bags = self._projector.bags()
+        sketches: list[Sketch | None] = []
+        for start in range(0, len(texts), _CHUNK_TEXTS):
+            sketches += self._sketch_chunk(texts[start : start + _CHUNK_TEXTS])
+        return sketches
+
+    def _sketch_chunk(self, texts: Sequence[Texts]) -> list[Sketch | None]:
+        measured = self._measure([prompt for prompt, _ in texts if prompt is not None])
+        sketches: list[Sketch | None] = []
         for prompt, system_prompt in texts:
-            measured.append(self._measure(prompt, system_prompt, bags))
-            if len(bags.stream) > _CHUNK_TOKENS:
-                vectors += self._projector.project(bags)
-                bags = self._projector.bags()
-        if bags.weights:
-            vectors += self._projector.project(bags)
+            system = self._system(system_prompt) if system_prompt else _NO_SYSTEM
+            if prompt is not None:
+                sketches.append(_complete(len(prompt), next(measured), system))
+            else:
+                sketches.append(None if system_prompt is None else _of_system(system))
+        return sketches
+
+    def _measure(self, prompts: list[str]) -> Iterator[_Measured]:
+        """What is measured of each prompt, part by part: one short piece of code at a time stays in the caches."""
+        normals = list(map(normalise, prompts))
+        tokens = [normal.tokens for normal in normals]
+        texts = [normal.text for normal in normals]
+        values = [list(map(self._tokens.__getitem__, each)) for each in tokens]
+        distinct = list(map(set, values))
+        ascending = list(map(sorted, distinct))
+        vectors = self._vectors(values, ascending)
+        scripts = list(map(script_of, texts))
+        return zip(
+            map(len, values),
+            map(self._text_hash, map(_verbatim, prompts, normals)),
+            [self._template_hash(skeleton(text).encode("utf-8", "surrogatepass")) for text in texts],
+            list(map(edge_hashes, tokens, values)),
+            list(map(self._style, texts, tokens, distinct)),
+            map(topic_cells, ascending, values, map(_UNSPACED_SCRIPTS.__contains__, scripts)),
+            vectors,
+            scripts,
+            list(map(self._lexicon.scores, tokens, distinct)),
+            list(map(code_share, texts)),
+            strict=True,
+        )
+
+    def _vectors(self, values: list[list[int]], distinct: list[list[int]]) -> list[Vectors]:
+        """MinHash and embedding of each text; empty without tokens."""
+        bags = self._projector.bags()
+        for of_text, distinct_of_text in zip(values, distinct, strict=True):
+            if of_text:
+                bags.add(of_text, distinct_of_text)
+        if not bags.weights:
+            return [_NO_VECTORS] * len(values)
+        vectors = self._projector.project(bags)
+        if len(vectors) == len(values):
+            return vectors
         following = iter(vectors)
-        return [None if fields is None else _complete(fields, following) for fields in measured]
-
-    def _measure(self, prompt: str | None, system_prompt: str | None, bags: Bags) -> dict[str, Any] | None:
-        """All fields but the vectors; the prompt's tokens are added to `bags` when it has any."""
-        if prompt is None and system_prompt is None:
-            return None
-        fields: dict[str, Any] = {} if prompt is None else self._measure_prompt(prompt, bags)
-        system = self._system(system_prompt) if system_prompt else _NO_SYSTEM
-        scores = fields.pop("scores", _NO_SCORES)
-        if system.scores != _NO_SCORES:
-            scores = scores.max(system.scores)
-        fields["system_template"] = system.template
-        fields["elicitation"], fields["grading"], fields["probing"] = scores
-        return fields
-
-    def _measure_prompt(self, prompt: str, bags: Bags) -> dict[str, Any]:
-        normal = normalise(prompt)
-        values = list(map(self._tokens.__getitem__, normal.tokens))
-        distinct = sorted(set(values))
-        if values:
-            bags.add(values, distinct)
-        script = script_of(normal.text)
-        edges = edge_hashes(normal.tokens, values)
-        return {
-            "v": SKETCH_VERSION,
-            "chars": len(prompt),
-            "words": len(values),
-            "text_hash": self._text_hash(_verbatim(prompt, normal)),
-            "template": self._template_hash(skeleton(normal.text)),
-            "cells": topic_cells(distinct, values, unspaced=script in _UNSPACED_SCRIPTS),
-            "opening": edges.opening,
-            "lead": edges.lead,
-            "tail": edges.tail,
-            "style": style_of(normal.text, normal.tokens),
-            "script": script,
-            "code": code_share(normal.text),
-            "scores": self._lexicon.scores(normal.tokens),
-        }
+        return [next(following) if of_text else _NO_VECTORS for of_text in values]
 
     def _system(self, system_prompt: str) -> _System:
         known = self._systems.get(system_prompt)
         if known is not None:
             return known
         normal = normalise(system_prompt)
-        system = _System(self._template_hash(skeleton(normal.text)), self._lexicon.scores(normal.tokens))
+        scores = self._lexicon.scores(normal.tokens, set(map(self._tokens.__getitem__, normal.tokens)))
+        system = _System(self._template_hash(skeleton(normal.text).encode("utf-8", "surrogatepass")), scores)
         if len(system_prompt) <= _SYSTEM_CHARS:
             if len(self._systems) >= _SYSTEM_PROMPTS:
                 self._systems.clear()
@@ -141,13 +149,46 @@ def with_sketch(event: RequestEvent, sketcher: Sketcher, *, strip_text: bool = T
     return msgspec.structs.replace(event, **changes)
 
 
-def _verbatim(prompt: str, normal: Normal) -> str:
+def _verbatim(prompt: str, normal: Normal) -> bytes:
     """What the text hash covers: for a clipped text also its length, so that texts of equal ends differ."""
-    return normal.folded if len(prompt) <= READ_CHARS else f"{normal.folded}\n{len(prompt)}"
+    return normal.folded if len(prompt) <= READ_CHARS else normal.folded + f"\n{len(prompt)}".encode()
 
 
-def _complete(fields: dict[str, Any], vectors: Iterator[Vectors]) -> Sketch:
-    if not fields.get("words"):
-        return Sketch(**fields)
-    minhash, embedding = next(vectors)
-    return Sketch(minhash=minhash, embedding=embedding, **fields)
+def _complete(chars: int, measured: _Measured, system: _System) -> Sketch:
+    words, text_hash, template, (opening, lead, tail), style, cells, (minhash, embedding), script, scores, code = (
+        measured
+    )
+    if system.scores != _NO_SCORES:
+        scores = scores.max(system.scores)
+    elicitation, grading, probing = scores
+    return Sketch(
+        v=SKETCH_VERSION,
+        chars=chars,
+        words=words,
+        text_hash=text_hash,
+        template=template,
+        system_template=system.template,
+        opening=opening,
+        lead=lead,
+        tail=tail,
+        style=style,
+        minhash=minhash,
+        cells=cells,
+        embedding=embedding,
+        script=script,
+        elicitation=elicitation,
+        grading=grading,
+        probing=probing,
+        code=code,
+    )
+
+
+def _of_system(system: _System) -> Sketch:
+    elicitation, grading, probing = system.scores
+    return Sketch(
+        v=SKETCH_VERSION,
+        system_template=system.template,
+        elicitation=elicitation,
+        grading=grading,
+        probing=probing,
+    )

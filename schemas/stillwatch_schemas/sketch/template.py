@@ -40,7 +40,10 @@ _QUOTED = re.compile(
 )
 _DIGITS = re.compile(r"\d+(?:[.,]\d+)*")
 _MARK = re.compile(r"[:=\[<](?:(?<=[:=])|/?[^\W\d][^\[\]<>\n]{0,40}[\]>])")
+_COLON = re.compile(":")
+"""The same where no other sign occurs; a search for one literal is much faster."""
 _HEAD_END = re.compile(r"[\n|。.!?](?:(?<=[\n|。])|(?=\s)|(?<=[\u3040-\u9fff].))")
+_CAPITALISED = re.compile(r"[A-Z](?<!\S[A-Z])[A-Za-z]*+")
 _UNSPACED_END = re.compile(r"[。!?;,\n]")
 _EDGES = " \t\r\n\v\f.,;:!?()[]{}<>\"'`*#-\u2013\u2014=|_/\\。、“”„«»「」『』【】"
 
@@ -60,6 +63,8 @@ def _mask_spans(text: str) -> str:
         text = _FENCE.sub(SLOT, text)
     if "://" in text:
         text = _ADDRESS.sub(SLOT, text)
+    if text.isascii() and '"' not in text and "`" not in text:
+        return text
     return _QUOTED.sub(SLOT, text)
 
 
@@ -67,17 +72,16 @@ def _labels(text: str) -> tuple[list[str], int, int]:
     """Distinct labels in order of appearance, where the first begins, and where the last one's value begins."""
     labels: dict[str, None] = {}
     first, previous, last = len(text), 0, 0
-    for count, mark in enumerate(_MARK.finditer(text)):
-        if count == _MAX_MARKS or len(labels) == _MAX_LABELS:
-            break
-        if mark.end() - mark.start() > 1:
-            label, start = _tag(mark[0]), mark.start()
-        else:
-            label, start = _label_before(text, previous, mark.start())
-        previous = mark.end()
+    signs = _MARK if "=" in text or "<" in text or "[" in text else _COLON
+    for mark in itertools.islice(signs.finditer(text), _MAX_MARKS):
+        start, end = mark.span()
+        label, begin = _label_before(text, previous, start) if end - start == 1 else (_tag(mark[0]), start)
+        previous = end
         if label:
-            first, last = min(first, start), previous
+            first, last = min(first, begin), end
             labels[label] = None
+            if len(labels) == _MAX_LABELS:
+                break
     return list(labels), first, last
 
 
@@ -89,15 +93,18 @@ def _tag(tag: str) -> str:
 
 def _label_before(text: str, begin: int, end: int) -> tuple[str, int]:
     """The label that ends at `end` and where it starts: from the last capitalised word, else one word; "" if none."""
-    window = text[max(begin, end - _LABEL_CHARS) : end]
-    line = window[max(window.rfind("\n"), window.rfind("|")) + 1 :]
-    label, first_word = _label_of(line, cut=len(line) == len(window))
+    at_least = max(begin, end - _LABEL_CHARS)
+    line_start = max(text.rfind("\n", at_least, end), text.rfind("|", at_least, end)) + 1
+    label, first_word = _label_of(text[line_start or at_least : end], line_start == 0)
     return label, max(begin, text.rfind(first_word, 0, end)) if label else end
 
 
 @functools.lru_cache(maxsize=4_096)
-def _label_of(line: str, *, cut: bool) -> tuple[str, str]:
-    """The label at the end of at most 48 characters and its first word; `cut`: the line may have begun before."""
+def _label_of(line: str, cut: bool) -> tuple[str, str]:
+    """The label at the end of at most 48 characters and its first word; `cut`: the line may have begun before.
+
+    Both by position, since keywords make the cache slow.
+    """
     words = line.split()[-_LABEL_WORDS:]
     if not words:
         return "", ""
@@ -153,13 +160,30 @@ def _shorten(word: str) -> str:
 
 def _closing(text: str, begin: int) -> str:
     """The closing instruction after the head, or ""."""
-    words = text[max(begin, len(text) - _TAIL_CHARS) :].split()[-_TAIL_WORDS:]
-    if words and not words[-1].isascii() and UNSPACED_CHAR.search(words[-1]):
+    tail = text[max(begin, len(text) - _TAIL_CHARS) :]
+    if tail.isascii():
+        return _ascii_closing(tail)
+    words = tail.split()[-_TAIL_WORDS:]
+    if words and UNSPACED_CHAR.search(words[-1]):
         clauses = [clause for clause in _UNSPACED_END.split(words[-1]) if clause]
         return (
             _DIGITS.sub("#", clauses[-1][:_TAIL_WORDS]) if clauses and clauses[-1].startswith(UNSPACED_CLOSINGS) else ""
         )
     for at, word in enumerate(words):
         if word[0].isupper() and word.casefold().strip(_EDGES) in CLOSINGS:
-            return _DIGITS.sub("#", " ".join(map(str.casefold, words[at : at + _CLOSING_WORDS]))).rstrip(_EDGES)
+            return _folded(words[at:])
     return ""
+
+
+def _ascii_closing(tail: str) -> str:
+    """The same by looking at capitalised words alone; a test holds it equal."""
+    for found in _CAPITALISED.finditer(tail):
+        if found[0].lower() in CLOSINGS:
+            words = tail[found.start() :].split()
+            if len(words) <= _TAIL_WORDS and words[0].lower().strip(_EDGES) in CLOSINGS:
+                return _folded(words)
+    return ""
+
+
+def _folded(closing: list[str]) -> str:
+    return _DIGITS.sub("#", " ".join(map(str.casefold, closing[:_CLOSING_WORDS]))).rstrip(_EDGES)

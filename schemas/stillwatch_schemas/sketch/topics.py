@@ -19,7 +19,7 @@ _RANK = np.uint64(TOKEN_BITS)
 _THREE, _MIX, _UPPER = np.uint64(3), np.uint64(0x9E3779B97F4A7C15), np.uint64(34)
 
 
-def topic_cells(distinct: list[int], in_order: list[int], *, unspaced: bool) -> tuple[int, ...]:
+def topic_cells(distinct: list[int], in_order: list[int], unspaced: bool) -> tuple[int, ...]:
     """Up to four cells, ascending: from the distinct token values (ascending), in unspaced scripts also from pairs."""
     best = [value for value in distinct[-MAX_CELLS:] if value >= _CONTENT_FLOOR]
     if unspaced and len(best) < MAX_CELLS:
