@@ -26,7 +26,7 @@ from stillwatch_streams.sources.times import parse_range
 
 from stillwatch_agents.commands.input import read_input, with_format
 from stillwatch_agents.commands.long_run import calm_collector, exit_unless_whole, progress_bar
-from stillwatch_agents.commands.options import AsJson, EventLabels, Format, From, Labels, Partitions, To, Verdicts
+from stillwatch_agents.commands.options import AsJson, EventLabels, Format, From, Jobs, Labels, Partitions, To, Verdicts
 
 DEFAULT = "default"
 """Stands for the shipped settings where a configuration file is expected."""
@@ -50,6 +50,7 @@ def compare(
     end: To = "",
     form: Format = None,
     partitions: Partitions = None,
+    jobs: Jobs = 1,
     ablate: Annotated[
         bool, typer.Option("--ablate", help="Take one configuration and remove one signal at a time; needs --labels.")
     ] = False,
@@ -85,6 +86,7 @@ def compare(
         labels=labels,
         event_labels=event_labels,
         partitions=partitions,
+        jobs=jobs,
         verdicts=verdicts,
     )
     contenders = [Contender(name, one.engine) for name, one in zip(names, settings, strict=True)]

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
 from stillwatch_models.accounts import AccountRow
-from stillwatch_models.campaigns.engine import CampaignEngine
 from stillwatch_models.config import EngineConfig
-from stillwatch_models.engine import AccountEngine
-from stillwatch_models.groups import GroupEngine
-from stillwatch_models.policy import PolicyEngine
 from stillwatch_models.shard import Batch
 from stillwatch_schemas.directives import Directive, Release
 from stillwatch_schemas.findings import Finding
 
 from stillwatch_streams.ingest import DeadLetter, Item
 from stillwatch_streams.pipeline import Engines, Pipeline, Sink
+from stillwatch_streams.replay.crew.captain import Crew
+from stillwatch_streams.replay.engines import MakeEngines, standard_engines
 from stillwatch_streams.replay.evaluation import evaluate
 from stillwatch_streams.replay.folder import OutputFolder
 from stillwatch_streams.replay.reading import Input, Progress, Reading, Stopwatch
@@ -28,8 +27,7 @@ from stillwatch_streams.replay.stopping import StopFlag
 from stillwatch_streams.replay.summary import Summary
 from stillwatch_streams.replay.tables import account_results, accounts_csv, campaigns_csv
 from stillwatch_streams.replay.truth import Truth
-
-MakeEngines = Callable[[EngineConfig, int], Engines]
+from stillwatch_streams.sources import KafkaSource
 
 
 class Job(Input, frozen=True, kw_only=True):
@@ -37,16 +35,6 @@ class Job(Input, frozen=True, kw_only=True):
 
     config: EngineConfig
     out: Path
-
-
-def standard_engines(config: EngineConfig, partitions: int) -> Engines:
-    """The engines that the live worker runs."""
-    return Engines(
-        account=lambda partition: AccountEngine(config, partition),
-        group=lambda partition: GroupEngine(config, partition, sources=partitions),
-        campaign=lambda partition: CampaignEngine(config, partition, sources=partitions),
-        policy=lambda partition: PolicyEngine(config, partition),
-    )
 
 
 class Both:
@@ -78,11 +66,21 @@ def replay(
 
     With a `publisher`, alerts and directives also go there.
     """
-    with OutputFolder(job.out) as folder:
-        reading = Reading(job)
-        run = Run(job.config, folder, engines(job.config, reading.partitions), reading.partitions, publisher)
+    with ExitStack() as stack:
+        folder = stack.enter_context(OutputFolder(job.out))
+        crew = stack.enter_context(Crew(job, job.config)) if shares_partitions(job) else None
+        reading = Reading(job, crew.mine if crew else None)
+        made = engines(job.config, reading.partitions)
+        run = Run(job.config, folder, made, reading.partitions, publisher=publisher, crew=crew)
         reading.drive([run], stop or StopFlag(), progress)
+        if crew is not None:
+            reading.watch.cpu_seconds += crew.cpu_seconds()
         return run.conclude(reading).summary
+
+
+def shares_partitions(given: Input) -> bool:
+    """Whether account shards go to processes of their own: files read alike in every process, a topic does not."""
+    return min(given.jobs, given.partitions) > 1 and not any(isinstance(one, KafkaSource) for one in given.sources)
 
 
 class Run:
@@ -94,23 +92,30 @@ class Run:
         folder: OutputFolder,
         engines: Engines,
         partitions: int,
+        *,
         publisher: Sink | None = None,
+        crew: Crew | None = None,
     ) -> None:
         self.watch = Stopwatch()
         self._config = config
         self._folder = folder
         self._results = Results(folder)
         sink: Sink = Both(self._results, publisher) if publisher else self._results
-        self._pipeline = Pipeline(engines, partitions, sink)
+        self._crew = crew
+        self._pipeline = Pipeline(crew.engines(engines) if crew else engines, partitions, sink)
 
     def step(self, batches: Sequence[tuple[int, Batch[Item]]], last_ts: int) -> None:
         """Detect in batches of partitions; directives that have run out by now are released."""
+        if self._crew is not None:
+            self._crew.step()
         for partition, batch in batches:
             self._pipeline.process(partition, batch)
         self._pipeline.expire(last_ts)
 
     def end(self) -> None:
         """Close what is open."""
+        if self._crew is not None:
+            self._crew.finish()
         self._pipeline.finish()
 
     def dead_letter(self, source: str, partition: int | None, letter: DeadLetter) -> None:

@@ -7,7 +7,6 @@ in which they were read.
 from __future__ import annotations
 
 import multiprocessing
-import signal
 import time
 from collections import deque
 from collections.abc import Callable, Container, Generator, Iterator, Sequence
@@ -22,8 +21,8 @@ from stillwatch_schemas.events import Sketch
 from stillwatch_schemas.sketch import Sketcher
 
 from stillwatch_streams.ingest import Ingest, Texts
-from stillwatch_streams.parent_death import die_with_parent
 from stillwatch_streams.replay.reader import Step
+from stillwatch_streams.replay.subprocesses import deaf_from_birth, settle_in
 
 AHEAD: Final = 2
 """Steps that wait beyond one for each process: so much that nobody idles, so little that memory stays small."""
@@ -99,7 +98,8 @@ class Elsewhere:
     def _begun(self, pool: ProcessPoolExecutor, step: Step) -> Callable[[], Step]:
         """Hand the texts of a step to the pool; call the result to wait for it."""
         texts = Texts(step.events)
-        answer = pool.submit(_sketch, texts.bare) if texts.bare else None
+        with deaf_from_birth():  # the pool starts its processes as work comes in
+            answer = pool.submit(_sketch, texts.bare) if texts.bare else None
 
         def end() -> Step:
             texts.settle(self._received(answer) if answer else ())
@@ -124,9 +124,7 @@ class _Desk:
 
 
 def _begin(key: bytes) -> None:
-    """Start of a process: Ctrl-C is the parent's business, and nobody outlives it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    die_with_parent()
+    settle_in()
     _Desk.sketcher = Sketcher(key)
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from stillwatch_models.config import EngineConfig
 
+from stillwatch_streams.replay.engines import MakeEngines, standard_engines
 from stillwatch_streams.replay.folder import OutputFolder
 from stillwatch_streams.replay.reading import Input, Progress, Reading
 from stillwatch_streams.replay.report import Story
-from stillwatch_streams.replay.run import MakeEngines, Run, standard_engines
+from stillwatch_streams.replay.run import Run
 from stillwatch_streams.replay.stopping import StopFlag
 
 
