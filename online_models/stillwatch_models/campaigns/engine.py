@@ -179,24 +179,25 @@ class CampaignEngine:
 
     def _look(self, frame: Frame, out: Outputs) -> None:
         """Compare accounts, enter what is found, and say what is new."""
-        found = list(self._found())
+        everybody = Everybody(known.profile for known in self.known.values())
+        found = list(self._found(everybody))
         current = self.roll.enter(found, self.threshold, frame.pane)
         self._standing = {}
         for one in found:
             for account, near in zip(one.clump.members, one.clump.neighbours, strict=True):
                 self._standing[account] = max(self._standing.get(account, 0), near)
-        everybody = Everybody(known.profile for known in self.known.values())
         for name in sorted(self.roll.campaigns):
             self._tell(self._picture(self.roll.campaigns[name], current.get(name, []), everybody), frame, out)
 
-    def _found(self) -> Iterator[Found]:
+    def _found(self, everybody: Everybody) -> Iterator[Found]:
         accounts = [known for account, known in sorted(self.known.items()) if account not in self.roll.acquitted]
         ordinary = self._ordinary()
         if ordinary is None or not accounts:
             return
         for clump in clumps(accounts, ordinary, self._tests):
-            own = [self.known[account].profile.nats for account in clump.members]
-            yield Found(clump, pooled(clump, own))
+            members = [self.known[account].profile for account in clump.members]
+            own = [profile.nats for profile in members]
+            yield Found(clump, pooled(clump, own, everybody.payment_nats(members)))
 
     def _ordinary(self) -> NDArray[np.float64] | None:
         """Mean embedding of ordinary one-shot traffic, one vote an account; None before anybody has spoken."""

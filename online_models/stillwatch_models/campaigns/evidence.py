@@ -1,6 +1,6 @@
 """Evidence of a clump, pooled over its members, in nats.
 
-    evidence = content - choice + passages + own
+    evidence = content - choice + passages + payment + own
 
 - content: -ln P(the members' mean direction departs from ordinary traffic as far as it does), if each member had an
   independent random direction: 32 m |mean of m unit vectors|^2 is then nearly chi-squared with 32 degrees of freedom
@@ -10,6 +10,7 @@
 - choice: ln of the number of ways to choose m of the n accounts that were compared, because the clump was chosen by
   looking (a union bound over all of them).
 - passages: what rare passages in common add, where the first word alone would explain like content (`clumps`).
+- payment: what an instrument that several members pay with adds (`infrastructure`), at most 10 nats.
 - own: what each member's own harvest test says, at least 0 and at most 4 nats a member: nobody pulls a clump over the
   threshold by himself.
 """
@@ -36,15 +37,16 @@ class Pooled(msgspec.Struct, frozen=True):
     content: float
     choice: float
     passages: float
+    payment: float
     own: float
 
     @property
     def total(self) -> float:
         """What counts."""
-        return self.content - self.choice + self.passages + self.own
+        return self.content - self.choice + self.passages + self.payment + self.own
 
 
-def pooled(clump: Clump, own_nats: Sequence[float]) -> Pooled:
+def pooled(clump: Clump, own_nats: Sequence[float], payment_nats: float = 0.0) -> Pooled:
     """Evidence of a clump; `own_nats` are its members' own, in order."""
     count = len(clump.members)
     mean = clump.directions.mean(axis=0)
@@ -54,5 +56,6 @@ def pooled(clump: Clump, own_nats: Sequence[float]) -> Pooled:
         content=MOST_CONTENT if not np.isfinite(tail) else min(MOST_CONTENT, -tail),
         choice=float(gammaln(clump.candidates + 1) - gammaln(count + 1) - gammaln(clump.candidates - count + 1)),
         passages=clump.passages,
+        payment=payment_nats,
         own=float(np.clip(np.asarray(own_nats), 0.0, MOST_OWN).sum()),
     )

@@ -1,6 +1,7 @@
 """What a campaign's members have in common besides content: payment, network, client, system prompt.
 
 Never a reason by itself, for offices, classrooms and popular SDKs share these too; told where it adds to the picture.
+Only a payment instrument that organisations share counts as evidence, and only for accounts that ask about the same.
 How telling a common value is: -ln of the chance (a union bound on the hypergeometric tail) that so many of the members
 hold it when so many of all known accounts do, times the number of values that were looked at. What everybody has tells
 nothing (inverse frequency), and a value that more than a twentieth of all accounts hold is not looked at (hub cap).
@@ -15,8 +16,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 from stillwatch_schemas.signals import Profile
 
+PAYMENT = "payment"
+MOST_PAYMENT = 10.0
 ATTRIBUTES: Mapping[str, str] = {
-    "payment": "pay with the same instrument",
+    PAYMENT: "pay with the same instrument",
     "net": "come from the same network",
     "client": "use the same client",
     "system_template": "send the same system prompt",
@@ -55,6 +58,11 @@ class Everybody:
         found = [self._most_common(attribute, members) for attribute in ATTRIBUTES]
         telling = [common for common in found if common is not None and common.nats >= LEAST_NATS]
         return max(telling, key=lambda common: common.nats, default=None)
+
+    def payment_nats(self, members: Sequence[Profile]) -> float:
+        """Evidence of a payment instrument in common, at least 0 and bounded."""
+        common = self._most_common(PAYMENT, members)
+        return min(MOST_PAYMENT, max(0.0, common.nats)) if common else 0.0
 
     def _most_common(self, attribute: str, members: Sequence[Profile]) -> Common | None:
         held, ours = self._held[attribute], _values(attribute, members)

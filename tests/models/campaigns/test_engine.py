@@ -92,6 +92,17 @@ def test_a_campaign_is_reported_with_its_members_and_what_joins_them() -> None:
     assert len(campaign.evidence[0].event_ids) == 5
 
 
+def test_a_shared_payment_instrument_counts_for_accounts_that_ask_about_the_same() -> None:
+    """Three accounts without evidence of their own: content alone does not found a campaign, a card in common does."""
+    alone = {"nats": -5.0, "harvest": 0}
+    assert Driver().feed([*crowd(), *gang(0, range(3), **alone), closed(0)]) == []
+    findings = Driver().feed([*crowd(), *gang(0, range(3), payment=77, **alone), closed(0)])
+    assert members(findings) == ["acct-000", "acct-001", "acct-002"]
+    shop = [make_profile(100 + n, payment=77) for n in range(40)]
+    assert Driver().feed([*shop, closed(0)]) == []  # a card in common is nothing by itself
+    assert Driver().feed([*shop, *gang(0, range(3), payment=77, **alone), closed(0)]) == []  # nor one that all have
+
+
 def test_members_inherit_the_evidence_and_belong_to_the_campaigns_incident() -> None:
     findings = Driver().feed([*crowd(), *gang(0), closed(0)])
     (campaign,) = campaigns(findings)
