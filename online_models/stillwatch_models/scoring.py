@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -86,57 +84,18 @@ class Scorer:
 
     def score(self, table: AccountTable, cells: Cells) -> Scored:
         """Score cells, add up their evidence in the table, and teach the forest. Cells come by pane and account key."""
+        after = self.feedback.since(cells.after)
+        enough = after["events"] >= self.config.min_events
+        nats = np.where(enough, self._harvest_nats(after), 0.0)
+        tier = self._tiers(after, nats)
+        transition, first_pane, teaches = self._note_evidence(table, cells, after, nats, tier)
         raw = features.matrix(cells.after)
-        scaled = features.scaled(raw)
-        parts = [self._window(table, cells, chosen, raw, scaled) for chosen in self._windows(len(cells.slot))]
-        return Scored(
-            values=Values(raw, np.concatenate([part.values.forest for part in parts])),
-            scores=np.concatenate([part.scores for part in parts]),
-            p_values=np.concatenate([part.p_values for part in parts]),
-            nats=np.concatenate([part.nats for part in parts]),
-            tier=np.concatenate([part.tier for part in parts]),
-            transition=np.concatenate([part.transition for part in parts]),
-            first_pane=np.concatenate([part.first_pane for part in parts]),
-        )
-
-    def _windows(self, cells: int) -> Iterator[slice]:
-        """Runs of cells between which the forest may pivot: a run is never longer than the room in its window."""
-        start = 0
-        while start < cells:
-            end = min(cells, start + self.forest.room())
-            yield slice(start, end)
-            start = end
-
-    def _window(self, table: AccountTable, cells: Cells, chosen: slice, raw: Floats, scaled: Floats) -> Scored:
-        after, slots, pane = self.feedback.since(cells.after[chosen]), cells.slot[chosen], cells.pane[chosen]
-        values = Values(raw[chosen], self.forest.score(scaled[chosen]), self.calibration.content_of(after))
+        values = Values(raw, self._forest_scores(features.scaled(raw), teaches), self.calibration.content_of(after))
         scores = np.column_stack([detector.score(values) for detector in DETECTORS])
         p_values = self.population.p_values(scores, strata_of(after))
         p_values[:, self.muted] = 1.0
-        enough = after["events"] >= self.config.min_events
-        harvest = after["harvest"]
-        nats = np.where(enough, self._harvest_nats(after), 0.0)
-        tier = self._tiers(after, nats)
-        suspicion = evidence.suspicion(nats, after["blocks"], harvest)
         joint = np.where(enough, evidence.joint_score(p_values, self.feedback.weights(NAMES, WEIGHTS)), 0.0)
-        transition = np.zeros(len(slots), np.int64)
-        first_pane = np.zeros(len(slots), np.int64)
-        teaches = np.zeros(len(slots), bool)
-        for some in rounds(slots):
-            self._note_scores(
-                table,
-                slots[some],
-                scores=scores[some],
-                joint=joint[some],
-                nats=nats[some],
-                suspicion=suspicion[some],
-            )
-            transition[some], first_pane[some] = self._move_incidents(
-                table, slots[some], pane[some], nats[some], tier[some]
-            )
-            calm = enough[some] & (nats[some] < self.threshold / 2)
-            teaches[some] = self._may_teach(table, slots[some], pane[some], calm)
-        self.forest.learn(scaled[chosen][teaches])
+        _note_scores(table, cells.slot, scores, joint)
         return Scored(
             values=values,
             scores=scores,
@@ -147,15 +106,34 @@ class Scorer:
             first_pane=first_pane,
         )
 
-    @staticmethod
-    def _note_scores(
-        table: AccountTable, slots: Slots, *, scores: Floats, joint: Floats, nats: Floats, suspicion: Floats
-    ) -> None:
-        """Keep the latest scores: the population is made of them."""
-        rows = table.rows
-        rows["scores"][slots, : scores.shape[1]] = scores
-        rows["joint"][slots], rows["evidence"][slots], rows["suspicion"][slots] = joint, nats, suspicion
-        rows["peak"][slots] = np.maximum(rows["peak"][slots], suspicion)
+    def _note_evidence(
+        self, table: AccountTable, cells: Cells, after: Rows, nats: Floats, tier: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+        """Keep each account's evidence, move its incident; returns that, and which cells teach the forest."""
+        slots, pane = cells.slot, cells.pane
+        suspicion = evidence.suspicion(nats, after["blocks"], after["harvest"])
+        calm = (after["events"] >= self.config.min_events) & (nats < self.threshold / 2)
+        transition, first_pane = np.zeros(len(slots), np.int64), np.zeros(len(slots), np.int64)
+        teaches = np.zeros(len(slots), bool)
+        for some in rounds(slots):
+            rows, own = table.rows, slots[some]
+            rows["evidence"][own], rows["suspicion"][own] = nats[some], suspicion[some]
+            rows["peak"][own] = np.maximum(rows["peak"][own], suspicion[some])
+            transition[some], first_pane[some] = self._move_incidents(table, own, pane[some], nats[some], tier[some])
+            teaches[some] = self._may_teach(table, own, pane[some], calm[some])
+        return transition, first_pane, teaches
+
+    def _forest_scores(self, scaled: Floats, teaches: NDArray[np.bool_]) -> Floats:
+        """Score each cell and let it teach before the next: scores change only where the forest's window is full."""
+        scores, taught = np.zeros(len(scaled)), np.flatnonzero(teaches)
+        start = done = 0
+        while start < len(scaled):
+            full = done + self.forest.room()
+            end = int(taught[full - 1]) + 1 if full <= len(taught) else len(scaled)
+            scores[start:end] = self.forest.score(scaled[start:end])
+            self.forest.learn(scaled[taught[done:full]])
+            start, done = end, full
+        return scores
 
     def _move_incidents(
         self, table: AccountTable, slots: Slots, pane: NDArray[np.int64], nats: Floats, tier: NDArray[np.int64]
@@ -260,3 +238,10 @@ class Scorer:
         rows = take(table.rows, table.used())
         self.rates = evidence.rates_of(rows["harvest"], rows["informal_harvest"], rows["answers"])
         self.calibration.renew(rows, epoch)
+
+
+def _note_scores(table: AccountTable, slots: Slots, scores: Floats, joint: Floats) -> None:
+    """Keep each account's latest scores: the population is made of them."""
+    latest = len(slots) - 1 - np.unique(slots[::-1], return_index=True)[1]
+    table.rows["scores"][slots[latest], : scores.shape[1]] = scores[latest]
+    table.rows["joint"][slots[latest]] = joint[latest]
