@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from stillwatch_streams.checkpoints import CLAIM_KEY, LogRecord, Plan, Recovery, recover
+from stillwatch_streams.checkpoint_image import LogImage, Recovery
+from stillwatch_streams.checkpoints import CLAIM_KEY, Plan
 from stillwatch_streams.publisher import Message, Publisher
 from stillwatch_streams.topic_reader import partition_reader, read_until
 
@@ -25,12 +26,11 @@ class CheckpointStore:
         """
         claim = Message(topic=self.topic, partition=partition, key=CLAIM_KEY, value=b"%d" % generation)
         end = (await self._publisher.send([claim]))[0]
-        records: list[LogRecord] = []
+        image = LogImage(f"{self.topic}, partition {partition}")
         async with partition_reader(self._options, self.topic, partition, 0) as reader:
             async for fetched in read_until(reader, self.topic, partition, end):
-                records += [LogRecord(record.key or b"", record.value) for record in fetched]
-        where = f"{self.topic}, partition {partition}"
-        return recover(records, generation=generation, where=where, discard=discard)
+                image.add((record.key or b"", record.value) for record in fetched)
+        return image.recovery(generation=generation, discard=discard)
 
     async def write(self, partition: int, plan: Plan) -> int:
         """Write a checkpoint: rows acknowledged first, then the marker. Returns the bytes written."""

@@ -14,7 +14,8 @@ owner ("zombie") still writing:
    the consumer group's generation has succeeded in between. A zombie's commit is refused, so a zombie gets at most one
    checkpoint too far and deletes nothing that its successor builds on.
 
-`recover` looks at the last value of each key only, so a compacted and an uncompacted log give the same answer.
+The reader's side is in `checkpoint_image`. It looks at the last value of each key only, so a compacted and an
+uncompacted log give the same answer.
 """
 
 from __future__ import annotations
@@ -25,16 +26,17 @@ from typing import NamedTuple
 
 import msgspec
 from stillwatch_models.shard import Checkpoint
-from stillwatch_schemas.errors import StateError
 
 FORMAT = 1
 MARKER_PREFIX = b"\xff\x01"
 CLAIM_KEY = b"\xff\x00claim"
 """Written before reading, only to learn where the log ends; carries no state."""
-_EPOCH = struct.Struct(">II")
-_TERM = struct.Struct(">I")
+EPOCH = struct.Struct(">II")
+TERM = struct.Struct(">I")
 _LINEAGES = 120
-_ROW, _DELETED = b"=", b"-"
+ROW, DELETED = b"=", b"-"
+HEAD_BYTES = EPOCH.size + 1
+"""Bytes of a value before the row."""
 
 
 class Epoch(NamedTuple):
@@ -114,12 +116,12 @@ class CheckpointLog:
     def plan(self, checkpoint: Checkpoint, position: Position) -> Plan:
         """Lay out one checkpoint. Nothing here changes until `committed` says that it has become true."""
         seq = self._seq + 1
-        epoch = _EPOCH.pack(self.term, seq)
+        epoch = EPOCH.pack(self.term, seq)
         rows = [LogRecord(key, None) for key in self._garbage]
         slots: dict[bytes, int | None] = {}
         for key, row in checkpoint.rows.items():
             slot = self._free_slot(key)
-            kind = _DELETED if row is None else _ROW
+            kind = DELETED if row is None else ROW
             rows.append(LogRecord(bytes((slot,)) + key, epoch + kind + (row or b"")))
             slots[key] = slot if row is not None else None
         return Plan(rows, self._marker(seq, position), seq, slots)
@@ -161,101 +163,4 @@ class CheckpointLog:
             dlq_offset=position.dlq_offset,
             poison=position.poison,
         )
-        return LogRecord(MARKER_PREFIX + _TERM.pack(self.term), msgspec.msgpack.encode(marker))
-
-
-class Recovery(msgspec.Struct, frozen=True):
-    """What a checkpoint log says: the last complete checkpoint, and a log to go on writing."""
-
-    rows: dict[bytes, bytes]
-    marker: Marker | None
-    """None where no checkpoint was ever completed."""
-    log: CheckpointLog
-
-
-class _Version(NamedTuple):
-    epoch: Epoch
-    kind: bytes
-    row: bytes
-
-
-def recover(records: Iterable[LogRecord], *, generation: int, where: str = "", discard: bool = False) -> Recovery:
-    """Read a checkpoint log back; `discard` starts with empty state and clears the old one away.
-
-    StateError for a log of another format or one that is damaged; `where` names the partition in the message.
-    """
-    last: dict[bytes, bytes] = {}
-    for key, value in records:
-        if value is None:
-            last.pop(key, None)
-        elif key != CLAIM_KEY:
-            last[key] = value
-    markers = _take_markers(last, where)
-    versions = _versions(last, where)
-    top = max(markers.values(), key=lambda marker: marker.epoch, default=None)
-    cuts = top.cuts if top is not None and not discard else {}
-    rows, slots, garbage, living = _committed(versions, cuts)
-    seen = max((version.epoch.term for by_slot in versions.values() for version in by_slot.values()), default=0)
-    term = max(seen, top.term if top else 0, *(markers or [0])) + 1
-    log = CheckpointLog(max(term, generation), generation=generation, cuts=living, slots=slots)
-    log.leave_for_later(garbage + [key for key in last if key.startswith(MARKER_PREFIX)])
-    return Recovery(rows, None if discard else top, log)
-
-
-def _take_markers(last: Mapping[bytes, bytes], where: str) -> dict[int, Marker]:
-    markers = {}
-    for key, value in last.items():
-        if not key.startswith(MARKER_PREFIX):
-            continue
-        try:
-            marker = msgspec.msgpack.decode(value, type=Marker)
-        except msgspec.MsgspecError as error:
-            raise _damaged(where, f"a marker can't be read ({error})") from error
-        if marker.format != FORMAT:
-            raise _damaged(where, f"it has format {marker.format}, this version reads {FORMAT}")
-        markers[marker.term] = marker
-    return markers
-
-
-def _versions(last: Mapping[bytes, bytes], where: str) -> dict[bytes, dict[int, _Version]]:
-    """Row key → slot → version."""
-    versions: dict[bytes, dict[int, _Version]] = {}
-    for key, value in last.items():
-        if key.startswith(MARKER_PREFIX):
-            continue
-        if len(key) < 1 or len(value) <= _EPOCH.size or value[8:9] not in (_ROW, _DELETED):
-            raise _damaged(where, f"the row with key {key[:40]!r} is not one of ours")
-        version = _Version(Epoch(*_EPOCH.unpack_from(value)), value[8:9], value[9:])
-        versions.setdefault(key[1:], {})[key[0]] = version
-    return versions
-
-
-def _committed(
-    versions: Mapping[bytes, Mapping[int, _Version]], cuts: Mapping[int, int]
-) -> tuple[dict[bytes, bytes], dict[bytes, int], list[bytes], dict[int, int]]:
-    """Committed rows, the slots they lie in, the keys of everything else, and the cuts that are still needed."""
-    rows: dict[bytes, bytes] = {}
-    slots: dict[bytes, int] = {}
-    garbage: list[bytes] = []
-    living: dict[int, int] = {}
-    for key, by_slot in versions.items():
-        oldest_first = sorted(by_slot, key=lambda slot: by_slot[slot].epoch)
-        truth = [slot for slot in oldest_first if by_slot[slot].epoch.seq <= cuts.get(by_slot[slot].epoch.term, -1)]
-        kept = truth[-1] if truth else None
-        garbage += [bytes((slot,)) + key for slot in oldest_first if slot != kept]
-        if kept is None:
-            continue
-        version = by_slot[kept]
-        living[version.epoch.term] = cuts[version.epoch.term]
-        if version.kind == _ROW:
-            rows[key], slots[key] = version.row, kept
-        else:
-            garbage.append(bytes((kept,)) + key)  # last: an older version would come back
-    return rows, slots, garbage, living
-
-
-def _damaged(where: str, what: str) -> StateError:
-    return StateError(
-        f"The checkpoint log {where} can't be trusted: {what}. Restore the topic, or start with empty state:"
-        " stillwatch worker --reset-state."
-    )
+        return LogRecord(MARKER_PREFIX + TERM.pack(self.term), msgspec.msgpack.encode(marker))

@@ -9,7 +9,7 @@ import msgspec
 from stillwatch_models.shard import Shard
 from stillwatch_schemas.errors import StateError
 
-from stillwatch_streams.checkpoints import Recovery
+from stillwatch_streams.checkpoint_image import Recovery
 from stillwatch_streams.dlq import POISON
 from stillwatch_streams.logs import get_logger
 from stillwatch_streams.runner import Services, Start

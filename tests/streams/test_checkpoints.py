@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stillwatch_models.shard import Checkpoint
 from stillwatch_schemas.errors import StateError
-from stillwatch_streams.checkpoints import CLAIM_KEY, Epoch, LogRecord, Plan, Position, Recovery, recover
+from stillwatch_streams.checkpoint_image import Recovery, recover
+from stillwatch_streams.checkpoints import CLAIM_KEY, Epoch, LogRecord, Plan, Position
 
 Rows = dict[bytes, bytes | None]
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from stillwatch_schemas.errors import StateError
-from stillwatch_streams.checkpoints import Plan, recover
+from stillwatch_streams.checkpoint_image import recover
+from stillwatch_streams.checkpoints import Plan
 from stillwatch_streams.crash_notes import CrashNotes, RecordFailure
 from stillwatch_streams.ingest import DeadLetter, Ingest
 from stillwatch_streams.metrics import Metrics

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from stillwatch_models.shard import Batch, Shard
-from stillwatch_streams.checkpoints import LogRecord, Recovery, recover
+from stillwatch_streams.checkpoint_image import Recovery, recover
+from stillwatch_streams.checkpoints import LogRecord
 from stillwatch_streams.ingest import ingest_for
 from stillwatch_streams.kafka_admin import admin_client, create_topics
 from stillwatch_streams.kafka_options import client_options
