@@ -19,6 +19,7 @@ Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 AgentName = Literal["account", "group", "campaign", "policy", "feedback"]
 
+
 class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How to reach Kafka; the names are Kafka's own."""
 

@@ -34,8 +34,9 @@ from stillwatch_models.columns import EMBEDDING
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
+HOUR_MS = 3_600_000
 FULL_EMBEDDING = 127.0
-MANY_BLOCKS, FEW_BLOCKS, SEEN_AGAIN_MS = 8, 3, 12 * 3_600_000
+MANY_BLOCKS, FEW_BLOCKS, SEEN_AGAIN_BLOCKS = 8, 3, 12
 """An account is compared once it was active in eight hours, or in three of them if it was seen again 12 hours after
 it came: what starts and ends in one working day is a job, such as an evaluation run."""
 MOST_OVERLAP, MOST_VIRAL = 0.5, 0.05
@@ -157,9 +158,14 @@ def pace(profile: Profile) -> float:
     return float(np.log2(profile.events / max(1, profile.blocks)))
 
 
-def clumps(accounts: Sequence[KnownAccount], ordinary: Floats, tests: Sequence[ContentTest] = TESTS) -> list[Clump]:
-    """Every clump of every test; `ordinary` is the mean embedding of ordinary one-shot traffic."""
-    persisting = [_persists(known.profile) for known in accounts]
+def clumps(
+    accounts: Sequence[KnownAccount], ordinary: Floats, tests: Sequence[ContentTest] = TESTS, block_ms: int = HOUR_MS
+) -> list[Clump]:
+    """Every clump of every test; `ordinary` is the mean embedding of ordinary one-shot traffic.
+
+    `block_ms` is the length of the blocks that profiles count activity in.
+    """
+    persisting = [_persists(known.profile, block_ms) for known in accounts]
     shared = shared_texts(accounts, persisting)
     accounts = list(compress(accounts, persisting))
     shared = list(compress(shared, persisting))
@@ -193,8 +199,8 @@ def _compared(test: ContentTest, profile: Profile, shared: Shared) -> bool:
     return shared.overlap < MOST_OVERLAP and test.admits(profile, shared)
 
 
-def _persists(profile: Profile) -> bool:
-    seen_again = profile.pane_end_ms - profile.first_seen_ms >= SEEN_AGAIN_MS
+def _persists(profile: Profile, block_ms: int) -> bool:
+    seen_again = profile.pane_end_ms - profile.first_seen_ms >= SEEN_AGAIN_BLOCKS * block_ms
     return profile.blocks >= MANY_BLOCKS or (profile.blocks >= FEW_BLOCKS and seen_again)
 
 

@@ -69,6 +69,7 @@ class CampaignEngine:
         self.known: dict[str, KnownAccount] = {}
         self.threshold = evidence.threshold(config.budget_per_10k_account_days)
         self.pane_ms = round(config.pane_seconds * 1000)
+        self._block_ms = round(config.evidence_block_seconds * 1000)
         self._epoch_panes = max(1, round(config.reference_seconds / config.pane_seconds))
         self._refresh_panes = max(1, round(config.refresh_seconds / config.pane_seconds))
         self._idle_panes = max(1, round(config.campaign_idle_seconds / config.pane_seconds))
@@ -194,7 +195,7 @@ class CampaignEngine:
         ordinary = self._ordinary()
         if ordinary is None or not accounts:
             return
-        for clump in clumps(accounts, ordinary, self._tests):
+        for clump in clumps(accounts, ordinary, self._tests, self._block_ms):
             members = [self.known[account].profile for account in clump.members]
             own = [profile.nats for profile in members]
             yield Found(clump, pooled(clump, own, everybody.payment_nats(members)))
