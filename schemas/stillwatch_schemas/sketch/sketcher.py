@@ -22,7 +22,7 @@ __all__ = ["MIN_KEY_BYTES", "SKETCH_VERSION", "Sketcher", "with_sketch"]
 SKETCH_VERSION = 1
 """Raise it whenever a sketch of some text changes: sketches of different versions are not compared."""
 
-_CHUNK_TEXTS = 128
+_CHUNK_TEXTS, _CHUNK_CHARS = 128, 65_536
 _SYSTEM_PROMPTS, _SYSTEM_CHARS = 1_024, 4_096
 _UNSPACED_SCRIPTS = frozenset({HAN, KANA_OR_HANGUL, OTHER})
 
@@ -70,8 +70,8 @@ class Sketcher:
     def sketch_many(self, texts: Sequence[Texts]) -> list[Sketch | None]:
         """What `sketch` gives for each pair of prompt and system prompt, at a lower cost each."""
         sketches: list[Sketch | None] = []
-        for start in range(0, len(texts), _CHUNK_TEXTS):
-            sketches += self._sketch_chunk(texts[start : start + _CHUNK_TEXTS])
+        for chunk in _chunks(texts):
+            sketches += self._sketch_chunk(chunk)
         return sketches
 
     def _sketch_chunk(self, texts: Sequence[Texts]) -> list[Sketch | None]:
@@ -171,6 +171,18 @@ def with_sketch(event: RequestEvent, sketcher: Sketcher, *, strip_text: bool = T
     if strip_text:
         changes |= {"prompt": None, "system_prompt": None}
     return msgspec.structs.replace(event, **changes)
+
+
+def _chunks(texts: Sequence[Texts]) -> Iterator[Sequence[Texts]]:
+    """Stretches that fit in the processor's caches, whatever the lengths of the texts."""
+    start = chars = 0
+    for end, (prompt, _) in enumerate(texts, start=1):
+        chars += min(len(prompt or ""), READ_CHARS)
+        if end - start == _CHUNK_TEXTS or chars > _CHUNK_CHARS:
+            yield texts[start:end]
+            start, chars = end, 0
+    if start < len(texts):
+        yield texts[start:]
 
 
 def _verbatim(prompt: str, normal: Normal) -> bytes:

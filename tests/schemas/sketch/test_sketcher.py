@@ -51,6 +51,15 @@ def test_a_batch_equals_one_by_one_and_nothing_ever_raises(texts: list[tuple[str
     assert SKETCHER.sketch_many(texts) == [SKETCHER.sketch(*pair) for pair in texts]
 
 
+def test_a_batch_of_several_chunks_equals_one_by_one() -> None:
+    """More texts than one chunk holds, long ones and missing ones among them."""
+    texts: list[tuple[str | None, str | None]] = [
+        (None if number % 50 == 0 else f"Sum up letter {number}. " * (number % 40 * 9), "Be brief.")
+        for number in range(300)
+    ]
+    assert SKETCHER.sketch_many(texts) == [SKETCHER.sketch(*pair) for pair in texts]
+
+
 @given(PAIRS)
 def test_every_sketch_keeps_its_bounds_and_survives_json(pair: tuple[str | None, str | None]) -> None:
     sketch = SKETCHER.sketch(*pair)
