@@ -68,3 +68,53 @@ async def test_partitions_move_between_two_workers(broker: Broker, tmp_path: Pat
     assert [recovery.rows for recovery in found] == clean.snapshots
     published = alert_uids(await live.read(live.names.alerts))
     assert set(published) == clean.alert_uids
+
+
+async def test_a_worker_without_a_partition_stands_by(broker: Broker, tmp_path: Path) -> None:
+    """Three workers, two partitions: one idles, is ready, and takes over when another dies."""
+    live = await Live(broker, tmp_path).create_topics()
+    places = [live, *(Live(broker, tmp_path, **live.env | port()) for _ in range(2))]
+    with places[0].worker() as first, places[1].worker() as second, places[2].worker() as third:
+        workers = [first, second, third]
+        for worker in workers:
+            await worker.ready()
+        held = await settled(workers, [0, 1, 1])
+        idle = workers.pop(held.index(0))
+        assert (await idle.get("/readyz"))[0] == 200
+        workers.pop().kill()
+        await settled([idle, *workers], [1, 1])
+        await idle.ready()
+
+
+async def test_a_worker_with_a_lasting_name_comes_back_without_disturbing_the_others(
+    broker: Broker, tmp_path: Path
+) -> None:
+    if broker.kind == "embedded":
+        pytest.skip("the embedded broker knows no static members")
+    patient = {"STILLWATCH_SERVICE__SESSION_TIMEOUT_SECONDS": "45"}
+    live = await Live(broker, tmp_path, **patient | {"STILLWATCH_SERVICE__INSTANCE_ID": "one"}).create_topics()
+    other = Live(broker, tmp_path, **live.env | port() | {"STILLWATCH_SERVICE__INSTANCE_ID": "two"})
+    with live.worker() as first, other.worker() as second:
+        await settled([first, second], [1, 1])
+        before = live.log.read_text().count('"assigned"')
+        second.kill()
+        await second.start().ready()
+        await settled([first, second], [1, 1])
+        assert live.log.read_text().count('"assigned"') == before, live.log_tail()
+
+
+def port() -> dict[str, str]:
+    return {"STILLWATCH_SERVICE__HTTP_PORT": str(free_port())}
+
+
+async def partitions_of(worker: Worker) -> int:
+    return (await worker.get("/metrics"))[1].count("stillwatch_checkpoint_timestamp_seconds{")
+
+
+async def settled(workers: list[Worker], counts: list[int]) -> list[int]:
+    """Wait until the workers have so many partitions, in whatever order; how many each has."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while sorted(held := [await partitions_of(worker) for worker in workers]) != counts:
+        assert time.monotonic() < deadline, f"never shared as {counts}: {workers[0].live.log_tail()}"
+        await asyncio.sleep(0.2)
+    return held
