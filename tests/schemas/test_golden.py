@@ -15,6 +15,7 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "v1"
 WAYS: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], bytes]]] = {
     "request": (codec.decode_request, codec.encode_request),
     "signal": (codec.decode_signal, codec.encode_signal),
+    "profile": (codec.decode_profile, codec.encode_profile),
     "directive": (codec.decode_directive, codec.encode_directive),
     "ack": (codec.decode_ack, codec.encode_ack),
     "verdict": (codec.decode_verdict, codec.encode_verdict),
