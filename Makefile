@@ -25,7 +25,7 @@ export UV_PYTHON_DOWNLOADS := never
 # An activated environment of something else must not become ours.
 unexport VIRTUAL_ENV PYTHONPATH
 
-.PHONY: help demo test check lint format types imports docs-check lock lock-check kafka kafka-run bench bench-check bench-env soak-benign wheels venv clean
+.PHONY: help demo test check lint format types imports docs-check lock lock-check kafka kafka-run bench bench-replay bench-check bench-env soak-benign wheels venv clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -71,6 +71,10 @@ bench: .venv-bench/.installed kafka  ## race the peers, measure growth, redraw d
 	@$(BENCH)/python bench/growth.py $(ARGS)
 	@$(BENCH)/python bench/flame.py $(ARGS)
 	@$(BENCH)/python bench/render.py $(ARGS)
+
+bench-replay: .venv/.installed  ## replay files of sketches and of texts, in one process and in two
+	@$(BIN)/python bench/replay.py $(ARGS)
+	@$(BIN)/python bench/render.py $(ARGS)
 
 bench-check: .venv/.installed  ## instruction counts of the core's hot functions against the recorded ones
 	@$(BIN)/python bench/instructions.py $(ARGS)

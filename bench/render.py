@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 from live.results import FOLDER
-from rendering import chart, service, tables
+from rendering import chart, replays, service, tables
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGE = DOCS / "performance.md"
@@ -32,6 +32,7 @@ SECTIONS: dict[str, tuple[tuple[str, ...], Callable[..., str]]] = {
     "latency": (("latency_500", "latency_2000"), service.latency),
     "memory": (("memory",), service.memory),
     "recovery": (("recovery",), service.recovery),
+    "replay": (("replay",), replays.replays),
 }
 """Marker → results and how they are told."""
 CHARTS = {"peers.svg": "peers_kafka"}

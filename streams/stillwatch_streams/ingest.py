@@ -144,7 +144,8 @@ class Ingest:
         if control is not None:
             return control
         event = self._adapt(record.value)
-        self._check_time(event.ts, record.timestamp)
+        if self._skew is not None:
+            self._check_time(event.ts, record.timestamp)
         return event
 
     def _control(self, record: Record) -> Heartbeat | Verdict | None:

@@ -185,6 +185,10 @@ class Dealer:
 
     def deal(self, events: Sequence[RequestEvent]) -> list[tuple[int, Batch[Item]]]:
         """A batch for each partition that has something."""
+        self.last_ts = max(self.last_ts, max((event.ts for event in events), default=0))
+        if self._partitioner.partitions == 1 and not self._verdicts:
+            first, self._place = self._place, self._place + len(events)
+            return [(0, Batch(list(events), list(range(first, self._place)), self._place))] if events else []
         items: list[list[Item]] = [[] for _ in range(self._partitioner.partitions)]
         offsets: list[list[int]] = [[] for _ in items]
         home_of = self._partitioner.of
@@ -201,7 +205,6 @@ class Dealer:
             offsets[home].append(place)
             place += 1
         self._place = place
-        self.last_ts = max(self.last_ts, max((event.ts for event in events), default=0))
         return [(home, Batch(items[home], offsets[home], place)) for home in range(len(items)) if items[home]]
 
     def rest(self) -> list[tuple[int, Batch[Item]]]:

@@ -69,10 +69,9 @@ class LinesSource:
         done = 0
         try:
             for lines, done in _lines(self._blocks()):
-                for line in lines:
-                    number += 1
-                    if line and not line.isspace():
-                        pending.append(FileRecord(number, line))
+                numbered = enumerate(lines, number + 1)
+                pending += [FileRecord(at, line) for at, line in numbered if line and not line.isspace()]
+                number += len(lines)
                 while len(pending) >= CHUNK_RECORDS:
                     yield Chunk(pending[:CHUNK_RECORDS], done)
                     del pending[:CHUNK_RECORDS]

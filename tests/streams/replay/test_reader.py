@@ -55,9 +55,10 @@ def test_each_event_goes_to_the_partition_of_its_account(tmp_path: Path) -> None
     assert count == 200
 
 
-def test_offsets_rise_strictly_in_every_partition_whatever_the_chunks() -> None:
-    dealer = Dealer(PARTITIONS)
-    last = [-1] * PARTITIONS
+@pytest.mark.parametrize("partitions", [1, PARTITIONS])
+def test_offsets_rise_strictly_in_every_partition_whatever_the_chunks(partitions: int) -> None:
+    dealer = Dealer(partitions)
+    last = [-1] * partitions
     for start in range(0, 600, 37):
         some = [make_event(account_id=f"acct-{n % 11}", ts=T0 + n * 7_000) for n in range(start, start + 37)]
         for partition, batch in dealer.deal(some):
