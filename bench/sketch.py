@@ -1,79 +1,113 @@
-"""What a sketch costs: CPU time by rounds, and the ratio to a fixed piece of work, which cancels much of the load.
+"""What a sketch costs in CPU time of one core, by length of the prompt, alone and in batches; fills in docs/sketch.md.
 
-    python bench/sketch.py [--rounds 60]
+    python bench/sketch.py [--rounds 15] [--no-keep]
 
-The yardstick is BLAKE2b over 16 KiB, in C and on one core like most of the sketch. On a busy machine read the best
-round and the ratio, not the median.
+Texts come from the simulator, so that hardly two are alike: the same text again and again would flatter the figures,
+since the processor learns its way through it. Alone and batch take turns in every round. The yardstick is BLAKE2b over
+16 KiB, in C and on one core like most of the sketch: on a busy machine compare the figures in yardsticks.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import re
 import statistics
 import time
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
 
+from live.results import load, write
 from stillwatch_schemas.sketch import Sketcher
+from stillwatch_streams.simulator import generate, load_scenario
 
-ENGLISH = (
-    "I have been trying to understand how photosynthesis differs between desert plants and those growing in rain "
-    "forests; could you compare the two, give three examples of each, and say which adaptations matter most when water "
-    "is scarce? Please keep it readable for a class of fourteen-year-olds, about 300 words."
-)
-LABELLED = "Lang=en | Review text: {} Review score (between 1 and 5): 4 Return JSON.".format(
-    "The kettle boils fast and pours well, though the lid is stiff. " * 4
-)
-CHINESE = "请用简单的语言解释为什么海水是咸的而河水不是并举出三个例子说明盐分从哪里来。" * 8
-SHORT = "What is the best way to keep basil alive on a north-facing kitchen window in winter? It always dies."
-MIX = (SHORT, SHORT, SHORT, ENGLISH, SHORT, LABELLED, SHORT, f"{ENGLISH} {LABELLED}" * 2, ENGLISH, CHINESE[:150])
-"""A stand-in for real traffic: median 100 characters, mean 280, one text in ten beyond ASCII."""
+LENGTHS = (100, 300, 1_000, 4_000)
+"""Characters of the prompts that are measured by length."""
+TEXTS = 512
 BATCH = 256
-BATCHED_CHARS = 10_000
+SCENARIO, SEED, START_MS = "low-and-slow", 1, 1_767_571_200_000
+MIX = "simulated traffic"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "sketch.md"
+TABLE = re.compile(r"(?<=<!-- cost -->\n).*?(?=<!-- /cost -->)", re.DOTALL)
 
-
-def rounds_of(work: Callable[[], object], repeats: int, rounds: int) -> list[float]:
-    """CPU microseconds per repeat, one figure a round: other processes disturb it less than wall time."""
-    times = []
-    for _ in range(rounds):
-        started = time.thread_time()
-        for _ in range(repeats):
-            work()
-        times.append((time.thread_time() - started) / repeats * 1e6)
-    return times
-
-
-def report(name: str, times: list[float], per: int, yard: float) -> None:
-    """One line: best and median microseconds a text, and the best in yardsticks."""
-    best, median = min(times) / per, statistics.median(times) / per
-    print(f"{name:34} {best:9.1f} {median:9.1f} {best / yard:9.2f}")
+Texts = list[tuple[str | None, str | None]]
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, write the result, and put the table into the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=60)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--no-keep", action="store_true", help="print the result only")
+    options = parser.parse_args()
+    before = load()
     sketcher = Sketcher(b"a key for benchmarks only")
     block = bytes(16_384)
-    yard = min(rounds_of(lambda: hashlib.blake2b(block).digest(), 50, rounds))
-    print(f"yardstick: {yard:.1f} us\n{'us a text':34} {'best':>9} {'median':>9} {'yards':>9}")
-    texts = {
-        "English": ENGLISH,
-        "labelled template": LABELLED,
-        "Chinese": CHINESE,
-        "one megabyte": "tide and time " * 72_000,
+    rows = [measured(name, texts, sketcher, options.rounds) for name, texts in samples().items()]
+    yard = statistics.median(cpu_us(lambda: hashlib.blake2b(block).digest()) for _ in range(50 * options.rounds))
+    write("sketch", before, keep=not options.no_keep, yardstick_us=round(yard, 2), batch=BATCH, prompts=rows)
+    if not options.no_keep:
+        PAGE.write_text(TABLE.sub(lambda _: table(rows, yard), PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def samples() -> dict[str, Texts]:
+    """Texts of each length, cut from simulated prompts end to end, and simulated requests as they are."""
+    events = (labelled.event for labelled in generate(load_scenario(SCENARIO), SEED, START_MS))
+    traffic: Texts = [(event.prompt, event.system_prompt) for event in islice(events, 20 * TEXTS)]
+    by_length = {f"{length:,} characters": list(_cut(traffic, length)) for length in LENGTHS}
+    return by_length | {MIX: traffic[-2 * TEXTS :]}
+
+
+def _cut(traffic: Texts, length: int) -> Iterator[tuple[str | None, str | None]]:
+    text = " ".join(prompt for prompt, _ in traffic if prompt)
+    for start in range(0, min(TEXTS, len(text) // length) * length, length):
+        yield text[start : start + length], None
+
+
+def measured(name: str, texts: Texts, sketcher: Sketcher, rounds: int) -> dict[str, Any]:
+    """Medians over the rounds, CPU microseconds a prompt; a first round that is not counted meets the words."""
+    alone, batched = [], []
+    for _ in range(rounds + 1):
+        alone.append(cpu_us(lambda: [sketcher.sketch(*pair) for pair in texts]) / len(texts))
+        batched.append(cpu_us(lambda: in_batches(sketcher, texts)) / len(texts))
+    return {
+        "texts": name,
+        "count": len(texts),
+        "mean_characters": round(statistics.mean(len(prompt or "") for prompt, _ in texts)),
+        "alone_us": round(statistics.median(alone[1:]), 1),
+        "alone_us_best": round(min(alone[1:]), 1),
+        "batch_us": round(statistics.median(batched[1:]), 1),
+        "batch_us_best": round(min(batched[1:]), 1),
     }
-    for name, text in texts.items():
-        label = f"{name}, {len(text):,} characters"
-        report(f"{label}, alone", rounds_of(partial(sketcher.sketch, text), 50, rounds), 1, yard)
-        batch = [(f"{number} {text}", "Answer briefly.") for number in range(BATCH)]
-        if len(text) < BATCHED_CHARS:
-            times = rounds_of(partial(sketcher.sketch_many, batch), 1, rounds)
-            report("  in batches", times, BATCH, yard)
-    mix = [(f"{number} {MIX[number % len(MIX)]}", "Answer briefly.") for number in range(BATCH)]
-    report("mixed traffic, in batches", rounds_of(lambda: sketcher.sketch_many(mix), 1, rounds), BATCH, yard)
+
+
+def in_batches(sketcher: Sketcher, texts: Texts) -> None:
+    """All texts, a batch at a time."""
+    for start in range(0, len(texts), BATCH):
+        sketcher.sketch_many(texts[start : start + BATCH])
+
+
+def cpu_us(work: Callable[[], object]) -> float:
+    """CPU microseconds of this thread: other processes disturb it less than wall time, though not a little."""
+    started = time.thread_time()
+    work()
+    return (time.thread_time() - started) * 1e6
+
+
+def table(rows: list[dict[str, Any]], yard: float) -> str:
+    """The rows as Markdown."""
+    lines = [
+        f"| prompts | alone, us | batches of {BATCH}, us | best round: alone / batch | yardsticks of {yard:.0f} us |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['texts']} (mean {row['mean_characters']:,}) | {row['alone_us']:.0f} | {row['batch_us']:.0f} "
+        f"| {row['alone_us_best']:.0f} / {row['batch_us_best']:.0f} "
+        f"| {row['alone_us'] / yard:.1f} / {row['batch_us'] / yard:.1f} |"
+        for row in rows
+    ]
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
