@@ -49,6 +49,8 @@ FAST_HALF_LIFE_SECONDS = 3_600.0
 FRESH_MODEL_SECONDS = 48 * 3_600.0
 """How long a model counts as just released."""
 SLOW_HALF_LIFE_SECONDS = 7 * 86_400.0
+MOST_EMPTY_EPOCHS = 1_000
+"""Epochs at most that are said to be over after a long silence."""
 CELLS_AT_ONCE = 4_096
 """Events folded together, which bounds the memory of a pane's end."""
 EXAMPLES = 5
@@ -162,8 +164,8 @@ class AccountEngine:
         if self.clock.close_all() > before:
             self._close(out)
         out.signals.extend(self._contributor.tell(THE_END))
-        if self._epoch not in {UNSEEN, self._ended_epoch}:
-            self._say_epoch_is_over(out)
+        if self._epoch != UNSEEN and self._ended_epoch < self._epoch:
+            self._say_epochs_are_over(range(self._epoch, self._epoch + 1), out)
         return out
 
     def expire(self, now_ms: int) -> Outputs:  # noqa: ARG002 - part of the shard protocol; accounts age by event time
@@ -282,23 +284,26 @@ class AccountEngine:
                 out.findings.append(ruled.finding)
 
     def _end_epoch(self, pane: int, out: Outputs) -> None:
-        """Say that an epoch is over, once every pane before `pane` is folded and that was its last."""
-        if self._epoch in {UNSEEN, self._ended_epoch} or pane < (self._epoch + 1) * self._epoch_panes:
-            return
-        self._say_epoch_is_over(out)
+        """Say of every epoch that it is over, once all panes before `pane` are folded; of empty ones too."""
+        over = pane // self._epoch_panes
+        begun = self._epoch if self._epoch != UNSEEN else over - 1
+        first = begun if self._ended_epoch == UNSEEN else self._ended_epoch + 1
+        if first < over:
+            self._say_epochs_are_over(range(max(first, over - MOST_EMPTY_EPOCHS), over), out)
 
-    def _say_epoch_is_over(self, out: Outputs) -> None:
-        self._ended_epoch = self._epoch
+    def _say_epochs_are_over(self, epochs: range, out: Outputs) -> None:
+        self._ended_epoch = epochs[-1]
         accounts, content = reference(take(self.table.rows, self.table.used()))
-        out.profiles.append(
+        out.profiles.extend(
             EpochClosed(
                 source=self.partition,
-                epoch=self._epoch,
-                epoch_end_ms=(self._epoch + 1) * self._epoch_panes * self.pane_ms,
+                epoch=epoch,
+                epoch_end_ms=(epoch + 1) * self._epoch_panes * self.pane_ms,
                 known_accounts=self.table.live,
                 accounts=accounts,
                 content=tuple(content.tolist()),
             )
+            for epoch in epochs
         )
 
     def _begin_epoch(self, epoch: int) -> None:

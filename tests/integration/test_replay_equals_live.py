@@ -25,7 +25,7 @@ from support.brokers import Broker
 from support.builders import T0
 from support.kafka_io import Message, produce
 from support.live import PATIENCE_SECONDS, Live
-from support.traffic import small_config, traffic
+from support.traffic import coordinated, small_config, traffic
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
@@ -108,6 +108,15 @@ async def test_a_simulated_day_with_campaigns(broker: Broker, tmp_path: Path) ->
     events = [one.event for one in generate(load_scenario("tiny"), 1, T0)]
     alerts = await compare(broker, tmp_path, events, engine_env(TALKATIVE))
     assert min(kinds(alerts)["distillation"], kinds(alerts)["hard_ceiling"]) > 0
+
+
+async def test_a_campaign_whose_accounts_lie_in_different_partitions(broker: Broker, tmp_path: Path) -> None:
+    config = small_config(evidence_block_seconds=30.0, reference_seconds=60.0, min_reference_accounts=20, campaign_patience_epochs=1_000)
+    alerts = await compare(broker, tmp_path, coordinated(), engine_env(config))
+    found = [decode_finding(alert) for alert in alerts]
+    campaigns = {one.subject: one.members_total for one in found if one.kind == "campaign"}
+    assert list(campaigns.values()) == [6]
+    assert {one.subject for one in found if one.kind == "campaign_member"} == {f"gang-{who}" for who in range(6)}
 
 
 @pytest.mark.skipif(not SLICE.exists(), reason="the evaluation streams are not here")

@@ -115,3 +115,48 @@ def run(engine: AccountEngine, items: Sequence[Item], sizes: Iterator[int], star
         out.signals.extend(step.signals)
         position = end
     return out
+
+
+def coordinated(seed: int = 1, members: int = 6, crowd: int = 40) -> list[RequestEvent]:
+    """Ten minutes of accounts that work through one narrow list together, among accounts that talk about anything."""
+    rng = random.Random(seed)
+    centre = [rng.gauss(0, 1) for _ in range(32)]
+    gang = [
+        _asked(rng, f"gang-{who}", number, near=centre, style=TASK) for who in range(members) for number in range(40)
+    ]
+    others = [
+        _asked(rng, f"crowd-{who}", number, near=None, style=PERSON) for who in range(crowd) for number in range(6)
+    ]
+    return sorted([*gang, *others], key=lambda event: (event.ts, event.event_id))
+
+
+TASK, PERSON = 1, 3
+"""`Sketch.style`: formal; formal in the first person."""
+
+
+def _asked(rng: random.Random, account: str, number: int, *, near: Sequence[float] | None, style: int) -> RequestEvent:
+    noise = [rng.gauss(0, 1) for _ in range(32)]
+    towards = noise if near is None else [2.0 * mean + other for mean, other in zip(near, noise, strict=True)]
+    length = sum(value * value for value in towards) ** 0.5
+    sketch = Sketch(
+        chars=80,
+        words=14,
+        text_hash=rng.randrange(1, 2**52),
+        template=rng.randrange(1, 2**52),
+        opening=rng.randrange(1, 2**52),
+        lead=rng.randrange(1, 2**52),
+        tail=rng.randrange(1, 2**52),
+        style=style,
+        minhash=tuple(rng.randrange(2**32) for _ in range(16)),
+        embedding=bytes(round(127 * value / length) & 0xFF for value in towards),
+    )
+    return make_event(
+        event_id=f"{account}-{number}",
+        ts=T0 + rng.randrange(600_000),
+        account_id=account,
+        org_id=f"org-{account}",
+        conversation_id=f"{account}-{number}",
+        turn=0,
+        prompt=None,
+        sketch=sketch,
+    )
