@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from stillwatch_streams.checkpoint_image import LogImage, Recovery
@@ -30,7 +31,7 @@ class CheckpointStore:
         async with partition_reader(self._options, self.topic, partition, 0) as reader:
             async for fetched in read_until(reader, self.topic, partition, end):
                 image.add((record.key or b"", record.value) for record in fetched)
-        return image.recovery(generation=generation, discard=discard)
+        return await asyncio.to_thread(image.recovery, generation=generation, discard=discard)
 
     async def write(self, partition: int, plan: Plan) -> int:
         """Write a checkpoint: rows acknowledged first, then the marker. Returns the bytes written."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TypeVar
 
@@ -39,7 +40,7 @@ async def recover_partition(claim: Claim, shard: Shard[T], services: Services) -
     found = await services.store.recover(claim.partition, generation=claim.generation, discard=claim.reset)
     offset = _first_offset(claim, found, services.store.topic)
     if found.marker is not None:
-        shard.restore(found.rows)
+        await asyncio.to_thread(shard.restore, found.rows)  # a million rows take a while; /healthz must go on answering
     dlq_offset = found.marker.dlq_offset if found.marker else 0
     sent, dlq_offset = await services.letters.sent_since(claim.partition, dlq_offset)
     _report(claim, found, services, offset, time.perf_counter() - began)
