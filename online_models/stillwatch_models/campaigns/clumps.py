@@ -141,7 +141,7 @@ class Clump(msgspec.Struct, frozen=True):
     passages: float
     """Nats that rare passages shared by its members add: see `_Neighbourhood.passage_nats`."""
     usual_cosine: float
-    """Mean cosine between any two of the accounts that the test looked at."""
+    """Mean cosine of its members to the other accounts that the test looked at; 0 where there are none."""
     candidates: int
     """How many these are."""
 
@@ -181,7 +181,6 @@ def _clumps_of(
     directions = np.array([mean_of(test.content(known.profile)) for known in chosen]) - ordinary
     directions /= np.maximum(np.linalg.norm(directions, axis=1), 1e-9)[:, None]
     near = _Neighbourhood(test, chosen, directions)
-    usual = _mean_cosine(directions)
     for members in near.components():
         yield Clump(
             test=test,
@@ -190,7 +189,7 @@ def _clumps_of(
             directions=directions[members],
             cosine=_median_cosine(directions[members]),
             passages=near.passage_nats(members),
-            usual_cosine=usual,
+            usual_cosine=_cosine_to_others(directions, members),
             candidates=len(chosen),
         )
 
@@ -210,9 +209,10 @@ def _median_cosine(directions: Floats) -> float:
     return float(np.median((total - 1.0) / max(1, count - 1)))
 
 
-def _mean_cosine(directions: Floats) -> float:
-    count, total = len(directions), directions.sum(axis=0)
-    return float((total @ total - count) / (count * (count - 1)))
+def _cosine_to_others(directions: Floats, members: Indices) -> float:
+    others = len(directions) - len(members)
+    inside = directions[members].sum(axis=0)
+    return float(inside @ (directions.sum(axis=0) - inside)) / (len(members) * others) if others else 0.0
 
 
 class _Neighbourhood:

@@ -6,7 +6,8 @@
   independent random direction: 32 m |mean of m unit vectors|^2 is then nearly chi-squared with 32 degrees of freedom
   (Rayleigh's test of uniformity; Mardia and Jupp, Directional Statistics, 2000, 10.4.1). It is the maximum mean
   discrepancy (Gretton et al. 2012) between the members and ordinary traffic under a linear kernel on the sketch's
-  random projection. No account could fill it alone.
+  random projection. No account could fill it alone. What all compared accounts have in common, tasks where others
+  talk, is no wonder: the members' mean cosine to the other accounts is taken off the squared length first.
 - choice: ln of the number of ways to choose m of the n accounts that were compared, because the clump was chosen by
   looking (a union bound over all of them).
 - passages: what rare passages in common add, where the first word alone would explain like content (`clumps`).
@@ -50,7 +51,7 @@ def pooled(clump: Clump, own_nats: Sequence[float], payment_nats: float = 0.0) -
     """Evidence of a clump; `own_nats` are its members' own, in order."""
     count = len(clump.members)
     mean = clump.directions.mean(axis=0)
-    statistic = EMBEDDING * count * float(mean @ mean)
+    statistic = EMBEDDING * count * max(0.0, float(mean @ mean) - max(0.0, clump.usual_cosine))
     tail = float(chi2.logsf(statistic, EMBEDDING))
     return Pooled(
         content=MOST_CONTENT if not np.isfinite(tail) else min(MOST_CONTENT, -tail),

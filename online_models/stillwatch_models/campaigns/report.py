@@ -163,7 +163,7 @@ def _like_content(found: Found, picture: Picture, frame: Frame) -> Evidence:
     low, high = (min(paces), max(paces)) if paces else (0.0, 0.0)
     statement = (
         f"{len(clump.members)} accounts of different organisations ask about the same narrow content in their"
-        f" {clump.test.words}: cosine {clump.cosine:.2f}, {clump.usual_cosine:.2f} between others of"
+        f" {clump.test.words}: cosine {clump.cosine:.2f}, {clump.usual_cosine:.2f} to the others of"
         f" {clump.candidates} compared; at {low:.1f} to {high:.1f} requests an active hour each"
     )
     return _reason(
