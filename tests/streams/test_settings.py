@@ -78,7 +78,7 @@ def test_a_mistake_in_the_file_is_named(tmp_path: Path, text: str, parts: list[s
         ("STILLWATCH_SERVICE__HTTP_PORT", "many", ["service.http_port", "'many'"]),
         ("STILLWATCH_SERVICE__HTTP_PROT", "1", ["service.http_prot", "service.http_port"]),
         ("STILLWATCH_ENGINE__PANE_SECONDS", "-1", ["engine.pane_seconds", "> 0"]),
-        ("STILLWATCH_SERVICE__AGENTS", "account,grup", ["service.agents", "account, group, policy"]),
+        ("STILLWATCH_SERVICE__AGENTS", "account,grup", ["service.agents", "account, group, campaign, policy"]),
     ],
 )
 def test_a_mistake_in_the_environment_is_named(name: str, value: str, parts: list[str]) -> None:
