@@ -1,8 +1,9 @@
 """Per-account state as columns: one fixed-size row an account, in one array, dumped and restored byte for byte.
 
 A row holds sums that fade by event time, small histograms, HyperLogLog registers and the account's evidence so far;
-about two kilobytes, whatever the account does. Rows change only when a pane closes (`fold`), so a checkpoint at a
-pane's end is simply the rows that were touched.
+about two kilobytes, whatever the account does, and much less while it has done little: what is hot stands in one array
+for all accounts, the body of each is kept without its zeros (`bodies`). Rows change only when a pane closes (`fold`),
+so a checkpoint at a pane's end is simply the rows that were touched.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from stillwatch_models import bodies
 from stillwatch_models.columns import EMBEDDING
 from stillwatch_models.distinct import REGISTERS
+from stillwatch_models.records import put, take
 
 SUMS = (
     "events",
@@ -66,55 +69,66 @@ HOURS = 24
 MAX_DETECTORS = 16
 """Room for detector scores in a row; see `detectors.DETECTORS`."""
 
+MOST_SAMPLED = 32_768
+"""Accounts that are looked at once an epoch to say what accounts are like: more would only take longer."""
+
 CONTENT = np.dtype([("sum", "i2", (EMBEDDING,)), ("count", "i2")])
 """Sum of the embeddings of some of an account's events, and of how many."""
 
 START = np.dtype([("harvest", "i4"), ("informal_harvest", "i4"), ("answers", "i4"), ("harvest_blocks", "i4")])
 """What had been counted when the harvest test was started again; see `restarts`."""
 
-ROW = np.dtype(
+HOT = np.dtype(
     [
         ("key", "u8"),  # hash of the account id: the order in which accounts are scored and taught
         ("pane", "i8"),  # last pane folded
         ("first_pane", "i8"),
-        ("first_ms", "i8"),  # event time of the first event
-        ("last_ts", "i8"),
         ("events", "i8"),  # whole life, exact
-        ("output_tokens", "i8"),  # whole life, exact
-        ("asn", "i8"),
-        ("org", "u4"),  # hash of the organisation, payment, ...: the latest that was known, 0 for none
-        ("payment", "u4"),
-        ("client", "u4"),
-        ("net", "u4"),
-        ("system_template", "u4"),
-        ("profiled", "i4"),  # latest epoch in which the account's profile was sent
         ("taught_pane", "i8"),  # last pane in which the account taught the learners
         ("incident_pane", "i8"),  # pane that opened the incident; 0 when there is none
         ("said_pane", "i8"),  # pane of the incident's latest message
         ("first_alert_ms", "i8"),
-        ("incident_tier", "i8"),  # 1-based position in incidents.TIERS; 0 when there is no incident
-        ("block", "i8"),  # latest block with an event
-        ("blocks", "i8"),  # blocks with an event
-        ("harvest_block", "i8"),  # latest block with a harvest event
-        ("harvest_blocks", "i8"),
-        ("answers", "i8"),  # requests that were answered, whole life
-        ("harvest", "i8"),  # harvest events, whole life
-        ("informal_harvest", "i8"),  # the same without regard to capitals
-        ("starts", START, (2,)),  # of the harvest test's two latest restarts, the older first
-        ("early_events", "u4"),  # in the first seven days: the account's own frozen baseline
-        ("one_shots", "i4"),  # requests that stand alone and are new to the account, whole life
-        ("wrapped", "i4"),  # of these the ones that would be harvest events but for a template, whole life
-        ("repeats", "i4"),  # texts that the account had sent before, whole life
-        ("shared", "i4"),  # texts that another account sent too, whole life
-        ("one_shot_content", CONTENT),
-        ("wrapped_content", CONTENT),
-        ("harvest_content", CONTENT),
         ("evidence", "f8"),  # of the harvest test, nats
         ("suspicion", "f8"),  # what accounts are ranked by
         ("peak", "f8"),  # greatest suspicion ever
         ("joint", "f8"),  # how unusual the account is in all signals together, nats
+        ("asn", "u4"),
+        ("payment", "u4"),  # hash: the latest that was known, 0 for none; so are client, net, org and system_template
+        ("client", "u4"),
+        ("net", "u4"),
+        ("answers", "i8"),  # requests that were answered, whole life
+        ("harvest", "i8"),  # harvest events, whole life
+        ("informal_harvest", "i8"),  # the same without regard to capitals
+        ("starts", START, (2,)),  # of the harvest test's two latest restarts, the older first
+        ("one_shots", "i4"),  # requests that stand alone and are new to the account, whole life
+        ("shared", "i4"),  # texts that another account sent too, whole life
+        ("profiled", "i4"),  # latest epoch in which the account's profile was sent
+        ("incident_tier", "i4"),  # 1-based position in incidents.TIERS; 0 when there is no incident
+        ("scores", "f4", (MAX_DETECTORS,)),
+    ]
+)
+"""What is read or written between panes and for all accounts at once."""
+
+BODY = np.dtype(
+    [
+        ("first_ms", "i8"),  # event time of the first event
+        ("last_ts", "i8"),
+        ("output_tokens", "i8"),  # whole life, exact
+        ("org", "u4"),
+        ("system_template", "u4"),
+        ("block", "i8"),  # latest block with an event
+        ("blocks", "i8"),  # blocks with an event
+        ("harvest_block", "i8"),  # latest block with a harvest event
+        ("harvest_blocks", "i8"),
+        ("early_events", "u4"),  # in the first seven days: the account's own frozen baseline
+        ("wrapped", "i4"),  # one-shots that would be harvest events but for a template, whole life
+        ("repeats", "i4"),  # texts that the account had sent before, whole life
+        ("one_shot_content", CONTENT),
+        ("wrapped_content", CONTENT),
+        ("harvest_content", CONTENT),
+        ("to_a_word", "u2"),  # always 0: a body is whole words, see `bodies`
         ("content_mean", "i2", (CONTENT_FEATURES,)),  # see `content`
-        ("conversation", "i8"),  # of the latest event
+        ("conversation", "u4"),  # of the latest event
         ("latest_embedding", "i1", (EMBEDDING,)),
         ("seen_words", "u1", (SEEN_BYTES,)),  # Bloom filter of MinHash values
         ("seen_texts", "u1", (SEEN_BYTES,)),  # Bloom filter of text hashes
@@ -123,16 +137,21 @@ ROW = np.dtype(
         ("tails", "u2", (TEMPLATE_BUCKETS,)),
         ("fast_events", "f8"),
         ("sums", "f8", (len(SUMS),)),
-        ("scores", "f4", (MAX_DETECTORS,)),
         ("embedding", "f4", (EMBEDDING,)),
         ("templates", "f4", (TEMPLATE_BUCKETS,)),
         ("hours", "f4", (HOURS,)),
         ("registers", "u1", (len(DISTINCT), REGISTERS)),
     ]
 )
+"""What is needed only while an account's events are folded and scored. Most of it is zeros; see `bodies`."""
+
+ROW = np.dtype(HOT.descr + BODY.descr)
 """One account. Changing this dtype changes `STATE_VERSION`."""
 
-STATE_VERSION = 2
+STATE_VERSION = 3
+
+BODY_WORDS = BODY.itemsize // bodies.WORD
+NO_BODY = bodies.empty(BODY_WORDS)
 
 Rows = NDArray[np.void]
 
@@ -149,7 +168,8 @@ class AccountTable:
     """Rows by account id. A slot is known from the first event on; its row counts once a pane was folded into it."""
 
     def __init__(self, capacity: int = 1024) -> None:
-        self.rows: Rows = np.zeros(capacity, ROW)
+        self.rows: Rows = np.zeros(capacity, HOT)
+        self._bodies: list[bytes] = []
         self.ids: list[str | None] = []
         self._slots: dict[str, int] = {}
         self._free: list[int] = []
@@ -170,14 +190,41 @@ class AccountTable:
         slot = self._free.pop() if self._free else len(self.ids)
         if slot == len(self.ids):
             self.ids.append(account_id)
+            self._bodies.append(NO_BODY)
             if slot == len(self.rows):
-                self.rows = np.concatenate([self.rows, np.zeros(len(self.rows), ROW)])
+                self._grow()
         else:
             self.ids[slot] = account_id
         self._slots[account_id] = slot
-        self.rows[slot] = np.zeros((), ROW)
         self.rows["key"][slot] = key_of(account_id)
         return slot
+
+    def _grow(self) -> None:
+        """Twice the room; what is not used yet is not touched, and so takes no memory."""
+        rows = np.zeros(2 * len(self.rows), HOT)
+        put(rows, np.arange(len(self.rows)), self.rows)
+        self.rows = rows
+
+    def gather(self, slots: NDArray[np.intp]) -> Rows:
+        """Whole rows of these accounts, as copies."""
+        out = np.empty((len(slots), ROW.itemsize), np.uint8)
+        out[:, : HOT.itemsize] = take(self.rows, slots).view(np.uint8).reshape(-1, HOT.itemsize)
+        kept = self._bodies
+        out[:, HOT.itemsize :] = bodies.unpack([kept[slot] for slot in slots.tolist()], BODY_WORDS).view(np.uint8)
+        return out.view(ROW)[:, 0]
+
+    def row(self, slot: int) -> Rows:
+        """One account's whole row, as a copy."""
+        whole: Rows = self.gather(np.array([slot]))[0]
+        return whole
+
+    def put(self, slots: NDArray[np.intp], rows: Rows) -> None:
+        """Write whole rows; no slot may be named twice."""
+        plain = rows.view(np.uint8).reshape(-1, ROW.itemsize)
+        put(self.rows, slots, np.ascontiguousarray(plain[:, : HOT.itemsize]).view(HOT)[:, 0])
+        packed = bodies.pack(np.ascontiguousarray(plain[:, HOT.itemsize :]).view(np.uint32))
+        for slot, body in zip(slots.tolist(), packed, strict=True):
+            self._bodies[slot] = body
 
     def account(self, slot: int) -> str:
         """Account id in a slot."""
@@ -210,13 +257,20 @@ class AccountTable:
         """Slots of all accounts with folded events."""
         return np.flatnonzero(self.rows["events"][: len(self.ids)] > 0)
 
+    def sample(self, slots: NDArray[np.intp]) -> NDArray[np.intp]:
+        """These slots; of very many those with the least keys, which are hashes: a fair sample that lasts."""
+        if len(slots) <= MOST_SAMPLED:
+            return slots
+        return np.sort(slots[np.argpartition(self.rows["key"][slots], MOST_SAMPLED)[:MOST_SAMPLED]])
+
     def evict(self, slots: NDArray[np.intp], keep_slots: set[int]) -> None:
         """Forget rows. A slot that open events still point at keeps its place and starts again from nothing."""
         for slot in slots.tolist():
             account_id = self.account(slot)
             self.dirty.discard(slot)
             self._deleted.add(account_id)
-            self.rows[slot] = np.zeros((), ROW)
+            self.rows[slot] = np.zeros((), HOT)
+            self._bodies[slot] = NO_BODY
             if slot in keep_slots:
                 self.rows["key"][slot] = key_of(account_id)
             else:
@@ -229,19 +283,26 @@ class AccountTable:
         """Changed rows as bytes (None: deleted) in key order; they become clean."""
         deleted, self._deleted = self._deleted, set()
         dirty, self.dirty = sorted(self.dirty), set()
-        changed = {self.account(slot): self.rows[slot].tobytes() for slot in dirty}
+        changed = dict(self._dump(dirty))
         for account_id in sorted(deleted - changed.keys()):
             yield account_id, None
         yield from sorted(changed.items())
 
     def dump(self) -> Iterator[tuple[str, bytes]]:
         """All rows as bytes, in key order."""
-        return iter(sorted((self.account(slot), self.rows[slot].tobytes()) for slot in self.used().tolist()))
+        return iter(sorted(self._dump(self.used().tolist())))
+
+    def _dump(self, slots: list[int]) -> Iterator[tuple[str, bytes]]:
+        """Rows as bytes: what is hot, and the packed body."""
+        hot, size = take(self.rows, np.array(slots, np.intp)).tobytes(), HOT.itemsize
+        for at, slot in enumerate(slots):
+            yield self.account(slot), hot[at * size : (at + 1) * size] + self._bodies[slot]
 
     def load(self, account_id: str, row: bytes) -> None:
         """Put back one dumped row."""
         slot = self.slots([account_id])[0]
-        self.rows[slot] = np.frombuffer(row, ROW)[0]
+        self.rows[slot] = np.frombuffer(row, HOT, 1)[0]
+        self._bodies[slot] = row[HOT.itemsize :]
         self.live += 1
 
 

@@ -34,7 +34,7 @@ from stillwatch_models.contributions import Contributor
 from stillwatch_models.evidence import Rates
 from stillwatch_models.explain import reasons
 from stillwatch_models.feedback import statement
-from stillwatch_models.fold import Cells, Horizons, fold, in_order
+from stillwatch_models.fold import Cells, Horizons, fold, in_order, take_back
 from stillwatch_models.incidents import DISTILLATION, TIERS, Header, finding
 from stillwatch_models.model_ages import ModelAges
 from stillwatch_models.panes import UNSEEN, Int64s, PaneClock
@@ -43,7 +43,7 @@ from stillwatch_models.records import join, take
 from stillwatch_models.rulings import Docket, Heard, Judge
 from stillwatch_models.scoring import TRANSITIONS, Scored, Scorer
 from stillwatch_models.shard import Batch, Checkpoint, Outputs
-from stillwatch_models.texts import TextMemory
+from stillwatch_models.texts import Exposure, TextMemory
 
 FAST_HALF_LIFE_SECONDS = 3_600.0
 FRESH_MODEL_SECONDS = 48 * 3_600.0
@@ -52,7 +52,9 @@ SLOW_HALF_LIFE_SECONDS = 7 * 86_400.0
 MOST_EMPTY_EPOCHS = 1_000
 """Epochs at most that are said to be over after a long silence."""
 CELLS_AT_ONCE = 4_096
-"""Events folded together, which bounds the memory of a pane's end."""
+"""Events of several panes folded together."""
+PART_OF_A_PANE = 8_192
+"""A pane of more events is folded in parts of whole accounts, which bounds memory and suits the processor's cache."""
 EXAMPLES = 5
 """Example event ids in a finding."""
 THE_END = 2**62
@@ -108,6 +110,8 @@ class AccountEngine:
         self._open: list[Events] = []
         self._closing: Events = np.zeros(0, columns.EVENT)
         """Events of closed panes that are yet to be folded."""
+        self._held: list[Exposure] = []
+        """What is taken back when the pane that is being folded ends."""
         self._open_ids: list[tuple[str, ...]] = []
         self._ceiling = CeilingRule(config, self._hash, partition)
         self._docket = Docket(self.clock)
@@ -202,13 +206,18 @@ class AccountEngine:
         closed, ids = self._take_closed()
         closed_before = self.clock.closed_before
         self._due = self._docket.due()
+        self.counters["panes"] += len(np.unique(closed["pane"]))
         for start, end in self._segments(closed):
             self._rule(int(closed["pane"][start]), out)
             self._closing = closed[start:]
             self._end_epoch(int(closed["pane"][start]), out)
             self._begin_epoch(int(closed["pane"][start]) // self._epoch_panes)
             self._closing = closed[end:]
-            self._close_segment(closed[start:end], ids, out)
+            ends = end == len(closed) or bool(closed["pane"][end] != closed["pane"][end - 1])
+            self._close_segment(closed[start:end], ids, out, ends=ends)
+            if ends:
+                self._evict(flood=self._capacity.flood(self.table), idle=np.zeros(0, np.intp))
+        self._closing = np.zeros(0, columns.EVENT)  # a view, however short, would keep all closed events
         self._rule(closed_before, out)
         self._end_epoch(closed_before, out)
         out.signals.extend(self._contributor.tell(closed_before))
@@ -241,15 +250,33 @@ class AccountEngine:
             if end - start > CELLS_AT_ONCE:
                 cut = int(events["pane"][start + CELLS_AT_ONCE])
                 end = int(np.searchsorted(events["pane"], max(cut, pane + 1), side="left"))
+            if end - start > PART_OF_A_PANE:
+                yield from self._parts(events["row"][start:end], start)
+                start = end
+                continue
             if self._due:
                 end = min(end, int(np.searchsorted(events["pane"], max(self._due[0].pane, pane), side="right")))
             end = self._capacity.cut(self.table, events, start, end)
             yield start, end
             start = end
 
-    def _close_segment(self, events: Events, ids: dict[int, str], out: Outputs) -> None:
+    @staticmethod
+    def _parts(rows: Int64s, start: int) -> Iterator[tuple[int, int]]:
+        """Parts of one pane that begins at `start`, cut between accounts."""
+        cuts = np.append(np.flatnonzero(np.diff(rows)) + 1, len(rows))
+        begin = 0
+        while begin < len(rows):
+            end = int(cuts[np.searchsorted(cuts, min(begin + PART_OF_A_PANE, len(rows)))])
+            yield start + begin, start + end
+            begin = end
+
+    def _close_segment(self, events: Events, ids: dict[int, str], out: Outputs, *, ends: bool) -> None:
+        """Fold, score and tell a run of whole panes, or a part of a pane; `ends` where the last pane ends."""
         seen = self._contributor.look(events, self.table)
-        cells = fold(self.table, self.texts, events, self._horizons, self.models)
+        cells = fold(self.table, self.texts, events, self._horizons, self.models, held=self._held)
+        if ends:
+            take_back(self.table, self.texts, self._held, self._horizons)
+            self._held.clear()
         scored = self.scorer.score(self.table, cells)
         self._contributor.add(seen, cells, scored.nats, self.table, ids)
         for cell in np.flatnonzero(scored.transition).tolist():
@@ -268,8 +295,6 @@ class AccountEngine:
         out.profiles.extend(samples(self.table, cells, source=self.partition, pane_ms=self.pane_ms))
         self.counters["events"] += len(events)
         self.counters["late"] += int(events["late"].sum())
-        self.counters["panes"] += len(np.unique(cells.pane))
-        self._evict(flood=self._capacity.flood(self.table), idle=np.zeros(0, np.intp))
 
     def _rule(self, pane: int, out: Outputs) -> None:
         """Let the verdicts of the panes before `pane` take effect."""
@@ -293,7 +318,7 @@ class AccountEngine:
 
     def _say_epochs_are_over(self, epochs: range, out: Outputs) -> None:
         self._ended_epoch = epochs[-1]
-        accounts, content = reference(take(self.table.rows, self.table.used()))
+        accounts, content = reference(self.table)
         out.profiles.extend(
             EpochClosed(
                 source=self.partition,
@@ -370,7 +395,8 @@ class AccountEngine:
     def accounts(self) -> Iterator[AccountRow]:
         """Every account that is known, by id, scored by what is known now: harvest events may have been taken back."""
         used = self.table.used()
-        scores = self.scorer.suspicion(self.table.rows[used])
+        parts = np.split(used, range(CELLS_AT_ONCE, len(used), CELLS_AT_ONCE))
+        scores = np.concatenate([self.scorer.suspicion(self.table.gather(part)) for part in parts])
         by_id = sorted(zip(used.tolist(), scores.tolist(), strict=True), key=lambda pair: self.table.account(pair[0]))
         for slot, score in by_id:
             row = self.table.rows[slot]

@@ -15,7 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stillwatch_models import content, distinct, harvest, restarts
-from stillwatch_models.accounts import DISTINCT, FULL_CONTENT, SUM_INDEX, SUMS, TEMPLATE_BUCKETS, AccountTable, Rows
+from stillwatch_models.accounts import (
+    DISTINCT,
+    FULL_CONTENT,
+    ROW,
+    SUM_INDEX,
+    SUMS,
+    TEMPLATE_BUCKETS,
+    AccountTable,
+    Rows,
+)
 from stillwatch_models.columns import Events
 from stillwatch_models.harvest import Observed
 from stillwatch_models.model_ages import ModelAges
@@ -45,6 +54,14 @@ class Cells(msgspec.Struct):
     """The account's row after the pane."""
     first_at: NDArray[np.int64]
     """Where each event's text stands in the text memory, if it is the first of its text; else -1."""
+
+
+class Known(msgspec.Struct, frozen=True):
+    """The touched accounts' rows while their cells are folded, one after the other."""
+
+    rows: Rows
+    of_cell: Indices
+    """Row of each cell's account."""
 
 
 class Horizons(msgspec.Struct, frozen=True):
@@ -92,9 +109,18 @@ def _repeats(events: Events) -> Mask:
 
 
 def fold(
-    table: AccountTable, texts: TextMemory, events: Events, horizons: Horizons, models: ModelAges | None = None
+    table: AccountTable,
+    texts: TextMemory,
+    events: Events,
+    horizons: Horizons,
+    models: ModelAges | None = None,
+    *,
+    held: list[Exposure] | None = None,
 ) -> Cells:
-    """Fold events of closed panes, sorted by `in_order`, into the table."""
+    """Fold events of closed panes, sorted by `in_order`, into the table.
+
+    While a pane is folded in parts, what is to be taken back at its end is put into `held`; see `take_back`.
+    """
     first_at, exposures = texts.look_up(events, table.rows["key"])
     if models is not None:
         events["released"] = models.look_up(events)
@@ -110,17 +136,33 @@ def fold(
         start=starts,
         count=counts,
         events=events,
-        after=np.empty(len(starts), table.rows.dtype),
+        after=np.empty(len(starts), ROW),
         first_at=first_at,
     )
+    touched, own = np.unique(slots, return_inverse=True)
+    known = Known(table.gather(touched), own)
+    table.live += int((known.rows["events"] == 0).sum())
     for chosen in rounds(slots):
         if exposed:
-            _take_back(table, texts, exposed, slots[chosen], cells.pane[chosen], restart=horizons.restart)
-        _fold_round(table, texts, cells, np.sort(chosen), horizons)
-    for slot, rest in exposed.items():
-        _subtract(table, texts, slot, rest, horizons.restart)
-    table.dirty.update(slots.tolist())
+            _take_back(known, texts, exposed, cells, chosen, restart=horizons.restart)
+        _fold_round(known, texts, cells, np.sort(chosen), horizons)
+    table.put(touched, known.rows)
+    table.dirty.update(touched.tolist())
+    rest = [exposure for waiting in exposed.values() for exposure in waiting]
+    if held is None:
+        take_back(table, texts, rest, horizons)
+    else:
+        texts.settle(rest)
+        held.extend(rest)
     return cells
+
+
+def take_back(table: AccountTable, texts: TextMemory, exposures: list[Exposure], horizons: Horizons) -> None:
+    """After a pane: harvest events whose text others have sent in it do not count any more."""
+    for exposure in exposures:
+        slot = exposure.slot
+        if slot >= 0 and _subtract(table.rows[slot], texts, [exposure], horizons.restart):
+            table.dirty.add(slot)
 
 
 def _starts(*columns: NDArray[np.int64]) -> Indices:
@@ -142,48 +184,42 @@ def rounds(slots: Indices) -> Iterator[Indices]:
 
 
 def _take_back(
-    table: AccountTable,
-    texts: TextMemory,
-    exposed: dict[int, list[Exposure]],
-    slots: Indices,
-    panes: Indices,
-    *,
-    restart: int,
+    known: Known, texts: TextMemory, exposed: dict[int, list[Exposure]], cells: Cells, chosen: Indices, *, restart: int
 ) -> None:
     """Before an account's next pane: harvest events whose text others have sent in panes before it do not count."""
-    for slot, pane in zip(slots.tolist(), panes.tolist(), strict=True):
+    slots, panes = cells.slot[chosen].tolist(), cells.pane[chosen].tolist()
+    for at, slot, pane in zip(known.of_cell[chosen].tolist(), slots, panes, strict=True):
         waiting = exposed.get(slot)
         if waiting:
-            _subtract(table, texts, slot, [exposure for exposure in waiting if exposure.pane < pane], restart)
+            _subtract(known.rows[at], texts, [exposure for exposure in waiting if exposure.pane < pane], restart)
             exposed[slot] = [exposure for exposure in waiting if exposure.pane >= pane]
 
 
-def _subtract(table: AccountTable, texts: TextMemory, slot: int, exposures: list[Exposure], restart: int) -> None:
-    """Take back what the row has counted; a row that was forgotten in between has not counted it."""
-    for exposure in exposures:
+def _subtract(row: np.void, texts: TextMemory, exposures: list[Exposure], restart: int) -> bool:
+    """Take back what the row has counted, if anything; one that was forgotten in between has not counted it."""
+    counted = [exposure for exposure in exposures if _has_counted(row, exposure)]
+    for exposure in counted:
         strict, loose = texts.counted(exposure)
-        if slot >= 0 and _has_counted(table.rows[slot], exposure):
-            table.rows["shared"][slot] += 1
-            table.rows["harvest"][slot] -= strict
-            table.rows["informal_harvest"][slot] -= loose
-            restarts.take_back(table.rows[slot], exposure.sent, strict, loose, restart)
-            table.dirty.add(slot)
+        row["shared"] += 1
+        row["harvest"] -= strict
+        row["informal_harvest"] -= loose
+        restarts.take_back(row, exposure.sent, strict, loose, restart)
+    return bool(counted)
 
 
 def _has_counted(row: np.void, exposure: Exposure) -> bool:
     return bool(row["events"]) and int(row["key"]) == exposure.owner and int(row["first_pane"]) <= exposure.sent
 
 
-def _fold_round(table: AccountTable, texts: TextMemory, cells: Cells, chosen: Indices, horizons: Horizons) -> None:
-    slots = cells.slot[chosen]
-    rows = take(table.rows, slots)
+def _fold_round(known: Known, texts: TextMemory, cells: Cells, chosen: Indices, horizons: Horizons) -> None:
+    """Fold one cell each of some accounts."""
+    rows = take(known.rows, known.of_cell[chosen])
     counts = cells.count[chosen]
     local = np.cumsum(counts) - counts
     owner = np.repeat(np.arange(len(chosen)), counts)
     positions = np.arange(len(owner)) - local[owner] + cells.start[chosen][owner]
     events = take(cells.events, positions)
 
-    table.live += int((rows["events"] == 0).sum())
     restarts.begin(rows, cells.pane[chosen], horizons.restart)
     _fade(rows, cells.pane[chosen], horizons)
     _add_sums(rows, events, local, counts, horizons.slow)
@@ -201,7 +237,7 @@ def _fold_round(table: AccountTable, texts: TextMemory, cells: Cells, chosen: In
     for name in ("org", "payment", "client", "net", "system_template"):
         latest = np.maximum.reduceat(events[name], local)
         rows[name] = np.where(latest != 0, latest, rows[name])
-    put(table.rows, slots, rows)
+    put(known.rows, known.of_cell[chosen], rows)
     put(cells.after, chosen, rows)
 
 

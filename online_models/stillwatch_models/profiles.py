@@ -140,9 +140,9 @@ def _content(content: np.void) -> Content:
     return Content(count=int(content["count"]), embedding=content["sum"].astype("<i2").tobytes())
 
 
-def reference(rows: Rows) -> tuple[int, Floats]:
+def reference(table: AccountTable) -> tuple[int, Floats]:
     """How many accounts have a vote, and the sum over them of the mean embedding of their one-shot requests."""
-    content = rows["one_shot_content"]
-    content = content[content["count"] >= REFERENCE_EVENTS]
+    voting = table.sample(np.flatnonzero(table.rows["one_shots"] >= REFERENCE_EVENTS))
+    content = table.gather(voting)["one_shot_content"]
     means = content["sum"] / content["count"][:, None].astype(np.float64)
     return len(content), means.sum(axis=0)

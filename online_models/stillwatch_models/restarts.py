@@ -40,7 +40,7 @@ def begin(rows: Rows, pane: Counts, epoch_panes: int) -> None:
     rows["starts"] = starts
 
 
-def take_back(row: Rows, sent_pane: int, strict: int, loose: int, epoch_panes: int) -> None:
+def take_back(row: Rows | np.void, sent_pane: int, strict: int, loose: int, epoch_panes: int) -> None:
     """A harvest event of an earlier pane is not counted any more: not before the starts that came after it either."""
     latest = int(row["pane"]) // epoch_panes * epoch_panes
     for at, start_pane in enumerate((latest - epoch_panes, latest)):

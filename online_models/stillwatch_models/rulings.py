@@ -130,7 +130,7 @@ class Judge:
             self.counters["verdicts_repeated"] += 1
             return Ruled()
         self.counters["verdicts"] += 1
-        row = self._table.rows[slot].copy()
+        row = self._table.row(slot)
         if verdict.label != "unsure":
             feedback.learn(row, self._scorer.supporting(row), distils=verdict.label == "distillation")
         feedback.note(verdict, heard.pane, row, self._scorer.rates)
@@ -165,7 +165,7 @@ class Judge:
 
     def _close_fact(self, heard: Heard, slot: int) -> Finding:
         """An incident of which nothing is kept here: it ends, and nothing else follows from it."""
-        verdict, row = heard.verdict, self._table.rows[slot]
+        verdict, row = heard.verdict, self._table.row(slot)
         return Finding(
             uid=verdict.finding_uid,
             alert_uid=derived_uid(verdict.finding_uid, "close", verdict.verdict_id),
@@ -197,7 +197,7 @@ class Judge:
             pane_ms=self._pane_ms,
             config_hash=self._config_hash,
         )
-        row, judged = self._table.rows[slot], self._scorer.feedback.judged[heard.verdict.subject]
+        row, judged = self._table.row(slot), self._scorer.feedback.judged[heard.verdict.subject]
         confirmed = ruling == "confirmed"
         threshold = self._scorer.threshold
         return finding(

@@ -235,9 +235,11 @@ class Scorer:
 
     def begin_epoch(self, table: AccountTable, epoch: int) -> None:
         """Freeze what everyone is measured against from the rows as they are."""
-        rows = take(table.rows, table.used())
-        self.rates = evidence.rates_of(rows["harvest"], rows["informal_harvest"], rows["answers"])
-        self.calibration.renew(rows, epoch)
+        used = table.used()
+        harvest, informal, answers = (table.rows[name][used] for name in ("harvest", "informal_harvest", "answers"))
+        self.rates = evidence.rates_of(harvest, informal, answers)
+        known = used[table.rows["events"][used] >= self.config.min_events]
+        self.calibration.renew(table.gather(table.sample(known)), epoch)
 
 
 def _note_scores(table: AccountTable, slots: Slots, scores: Floats, joint: Floats) -> None:

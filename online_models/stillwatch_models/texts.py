@@ -110,6 +110,12 @@ class TextMemory:
         for at in np.flatnonzero((positions >= 0) & loose).tolist():
             self._flag(int(positions[at]), LOOSE | (STRICT if strict[at] else 0))
 
+    def settle(self, exposures: list[Exposure]) -> None:
+        """The panes of these texts are folded: keep what they counted as, whatever is written over them."""
+        for exposure in exposures:
+            if exposure.flags is None:
+                exposure.flags = int(self._ring["flags"][exposure.position])
+
     def counted(self, exposure: Exposure) -> tuple[int, int]:
         """How much harvest and informal harvest an exposure takes back."""
         flags = int(self._ring["flags"][exposure.position]) if exposure.flags is None else exposure.flags

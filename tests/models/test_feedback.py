@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from stillwatch_models import evidence
-from stillwatch_models.accounts import ROW, Rows, key_of
+from stillwatch_models.accounts import ROW, AccountTable, Rows, key_of
 from stillwatch_models.config import EngineConfig
 from stillwatch_models.evidence import Rates
 from stillwatch_models.feedback import COUNTS, LEAST_TRUST, MOST_JUDGED, Feedback
@@ -120,16 +120,6 @@ def test_before_the_first_verdict_there_is_nothing_to_keep() -> None:
     assert dict(Feedback(REJECTED_PANES).dump()) == {}
 
 
-class _Table:
-    """As much of an account table as a scorer asks for when an epoch begins."""
-
-    def __init__(self, rows: Rows) -> None:
-        self.rows = rows
-
-    def used(self) -> Any:
-        return np.arange(len(self.rows))
-
-
 def taught_scorer() -> Scorer:
     """One whose re-ranker has learned that harvesting with much variety is benign, and has a population."""
     scorer = Scorer(EngineConfig(min_reference_accounts=5))
@@ -139,7 +129,9 @@ def taught_scorer() -> Scorer:
         scorer.feedback.learn(row, ["harvest"], distils=not harvests)
     calm = rows_of(*(f"p{number}" for number in range(2_000)), events=100)
     calm["scores"][:, : len(NAMES)] = np.linspace(0.0, 1.0, 2_000)[:, None]
-    scorer.begin_epoch(_Table(calm), 1)  # type: ignore[arg-type]  # it only asks for the rows in use
+    table = AccountTable()
+    table.put(np.array(table.slots([f"p{number}" for number in range(2_000)])), calm)
+    scorer.begin_epoch(table, 1)
     return scorer
 
 

@@ -23,7 +23,7 @@ def at(*seconds: float, **fields: object) -> list[RequestEvent]:
 
 
 def sums(table: AccountTable, name: str) -> float:
-    return float(table.rows["sums"][0, SUM_INDEX[name]])
+    return float(table.row(0)["sums"][SUM_INDEX[name]])
 
 
 def test_sums_are_exact() -> None:
@@ -31,7 +31,7 @@ def test_sums_are_exact() -> None:
     table = folded(items)
     assert (sums(table, "events"), sums(table, "output_tokens"), sums(table, "rides_limit")) == (3, 300, 3)
     assert (sums(table, "texts"), sums(table, "elicitation")) == (3, 765)
-    row = table.rows[0]
+    row = table.row(0)
     assert (row["events"], row["output_tokens"], row["first_ms"], row["last_ts"]) == (3, 300, T0 + 1000, T0 + 3000)
     assert row["hours"].tolist() == [3.0] + [0.0] * 23
     assert row["embedding"].tolist() == [3 * i for i in range(32)]
@@ -42,9 +42,9 @@ def test_sums_are_exact() -> None:
 def test_the_past_fades_by_half_in_a_half_life() -> None:
     table = folded(at(0, 600, sketch=make_sketch()), Horizons(fast=30.0, slow=60.0, block=360, restart=17_280))
     assert sums(table, "events") == 1.5
-    assert table.rows[0]["fast_events"] == 1.25
-    assert table.rows[0]["events"] == 2  # a whole life does not fade
-    assert table.rows[0]["hours"][0] == 1.5
+    assert table.row(0)["fast_events"] == 1.25
+    assert table.row(0)["events"] == 2  # a whole life does not fade
+    assert table.row(0)["hours"][0] == 1.5
 
 
 def test_gaps_count_inside_sessions_only() -> None:

@@ -106,7 +106,7 @@ def test_blocks_count_hours_with_harvest() -> None:
 
 def test_memory_of_texts_is_bounded_and_goes_on_working() -> None:
     table = folded([item(n, at=2.0 * n) for n in range(3_000)])
-    row = table.rows[0]
+    row = table.row(0)
     for name in ("seen_words", "seen_texts"):
         assert np.bitwise_count(row[name]).sum() <= 8 * SEEN_BYTES * 0.75
     assert row["harvest"] > 2_400  # filling filters cost some new texts, never most

@@ -143,7 +143,7 @@ class Story:
     def row(self) -> Any:
         slot = self.engine.table.find(MACHINE)
         assert slot is not None
-        return self.engine.table.rows[slot]
+        return self.engine.table.row(slot)
 
 
 def about_the_machine(**overrides: Any) -> Verdict:

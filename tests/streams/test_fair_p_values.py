@@ -41,7 +41,7 @@ def rows() -> Rows:
         offsets = list(range(start, start + len(batch)))
         engine.process(Batch(items=list(batch), offsets=offsets, next_offset=offsets[-1] + 1))
     engine.finish()
-    known = engine.table.rows[engine.table.used()]
+    known = engine.table.gather(engine.table.used())
     return known[known["events"] >= engine.config.min_events]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from stillwatch_models import columns
 from stillwatch_models.accounts import AccountTable, Rows
 from stillwatch_models.columns import Events
@@ -49,4 +50,4 @@ def folded(items: Sequence[RequestEvent], horizons: Horizons = HORIZONS) -> Acco
 def rows_of(items: Sequence[RequestEvent]) -> Rows:
     """The rows of all accounts, by id."""
     table = folded(items)
-    return table.rows[sorted(table.used(), key=lambda slot: table.account(int(slot)))]
+    return table.gather(np.array(sorted(table.used(), key=lambda slot: table.account(int(slot)))))
