@@ -12,14 +12,15 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from stillwatch_streams.replay.reading import Progress as Watch
+from stillwatch_streams.replay.subprocesses import COLLECTOR
 
 
 @contextmanager
 def calm_collector() -> Iterator[None]:
-    """Let the cycle collector run rarely: nothing here makes cycles, and looking for them costs a tenth of the time."""
+    """Let the cycle collector run rarely, as in the processes that help."""
     before = gc.get_threshold()
     gc.freeze()
-    gc.set_threshold(100_000, 20, 50)
+    gc.set_threshold(*COLLECTOR)
     try:
         yield
     finally:
