@@ -28,7 +28,7 @@ FAUST_LOGGER = logging.getLogger("faust")
 
 IDLE_WAIT_SECONDS = 1.0
 """The longest wait for records of the partitions that were asked for."""
-BUSY_WAIT_SECONDS = 0.02
+BUSY_WAIT_SECONDS = 0.005
 """The same while a busy agent's partition is left out: nothing would tell us that it has room again."""
 
 
@@ -136,6 +136,9 @@ class FetchConsumer(driver.Consumer):  # type: ignore[misc]  # as above
         try:
             while not (self.should_stop or fetcher.should_stop):
                 await asyncio.sleep(0)
+                if self._buffered_partitions and not self._get_active_partitions():
+                    await asyncio.sleep(BUSY_WAIT_SECONDS)  # all agents are busy; Faust would sleep for a second
+                    continue
                 wait = BUSY_WAIT_SECONDS if self._buffered_partitions else IDLE_WAIT_SECONDS
                 fetched, active = await self._wait_next_records(wait)
                 if fetched and active is not None:
