@@ -10,6 +10,7 @@ The memory is a ring in order of arrival, so that a checkpoint writes the few pa
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import repeat
 
 import msgspec
 import numpy as np
@@ -22,6 +23,10 @@ STRICT, LOOSE, TAKEN_BACK = 1, 2, 4
 """Flags: the text was a harvest event, an informal one, and is not any more."""
 PAGE = 1_024
 """Entries in a row of the checkpoint."""
+
+
+Entries = NDArray[np.void]
+Indices = NDArray[np.intp]
 
 
 class Exposure(msgspec.Struct):
@@ -63,21 +68,61 @@ class TextMemory:
         first_at = np.full(len(events), -1, np.int64)
         shared, requeried = np.zeros(len(events), bool), np.zeros(len(events), bool)
         exposures: list[Exposure] = []
+        asked = np.flatnonzero(events["has_text"])
+        entries = self._entries(events, asked, keys)
+        again = self._take_in_all(events, asked, entries, first_at)
         slots, panes = events["row"].tolist(), events["pane"].tolist()
-        models = events["model"].tolist()
-        texts, owners = events["text_hash"].tolist(), keys[events["row"]].tolist()
-        for at in np.flatnonzero(events["has_text"]).tolist():
-            position = self._where.get(texts[at])
+        texts, owners, models = (entries[name].tolist() for name in ("text", "owner", "model"))
+        for nth, at in zip(again.tolist(), asked[again].tolist(), strict=True):
+            position = self._where.get(texts[nth])
             if position is None:
-                first_at[at] = self._take_in(texts[at], owners[at], slots[at], panes[at], models[at])
-            elif self._ring["owner"][position] != owners[at]:
+                first_at[at] = self._take_in(texts[nth], entries[nth], slots[at])
+            elif self._ring["owner"][position] != owners[nth]:
                 shared[at] = True
                 if not self._ring["flags"][position] & TAKEN_BACK:
                     exposures.append(self._expose(position, panes[at], begun))
             else:
-                requeried[at] = self._ring["model"][position] != models[at]
+                requeried[at] = self._ring["model"][position] != models[nth]
         events["shared"], events["requeried"] = shared, requeried
         return first_at, exposures
+
+    @staticmethod
+    def _entries(events: Events, asked: Indices, keys: NDArray[np.uint64]) -> Entries:
+        """What would be written of each event with text."""
+        entries = np.zeros(len(asked), ENTRY)
+        entries["text"], entries["owner"] = events["text_hash"][asked], keys[events["row"][asked]]
+        entries["pane"], entries["model"] = events["pane"][asked], events["model"][asked]
+        return entries
+
+    def _take_in_all(self, events: Events, asked: Indices, entries: Entries, first_at: NDArray[np.int64]) -> Indices:
+        """Take in all new texts at once; returns which entries are left to look at one by one, in order.
+
+        That changes nothing unless a text that is looked up is one of the oldest, which the new ones are written over:
+        then everything is left.
+        """
+        texts, size = entries["text"].tolist(), len(self._ring)
+        known = np.fromiter(map(self._where.get, texts, repeat(-1)), np.int64, len(texts))
+        overwritten = (known - self.written) % size < len(texts)
+        if len(texts) > size or (self.written + len(texts) > size and (overwritten & (known >= 0)).any()):
+            return np.arange(len(texts))
+        is_first = np.zeros(len(texts), bool)
+        is_first[np.unique(entries["text"], return_index=True)[1]] = True
+        new = np.flatnonzero(is_first & (known < 0))
+        first_at[asked[new]] = self._write(entries[new], events["row"][asked[new]])
+        return np.flatnonzero(~is_first | (known >= 0))
+
+    def _write(self, entries: Entries, slots: NDArray[np.int64]) -> Indices:
+        """Write entries over the oldest ones; returns where."""
+        positions = (self.written + np.arange(len(entries))) % len(self._ring)
+        old = positions[self.written + np.arange(len(entries)) >= len(self._ring)]
+        for text, position in zip(self._ring["text"][old].tolist(), old.tolist(), strict=True):
+            if self._where.get(text) == position:
+                del self._where[text]
+        self._ring[positions], self._slots[positions] = entries, slots
+        self._where.update(zip(entries["text"].tolist(), positions.tolist(), strict=True))
+        self._dirty.update(np.unique(positions // PAGE).tolist())
+        self.written += len(entries)
+        return positions
 
     def _expose(self, position: int, pane: int, begun: int) -> Exposure:
         """Note an exposure. What stood there before the segment may be overwritten in it, so its flags are kept now."""
@@ -88,13 +133,14 @@ class TextMemory:
         slot = int(self._slots[position])
         return Exposure(slot=slot, owner=owner, sent=sent, pane=pane, position=position, flags=known)
 
-    def _take_in(self, text: int, owner: int, slot: int, pane: int, model: int) -> int:
+    def _take_in(self, text: int, entry: np.void, slot: int) -> int:
+        """The same as `_write`, for one entry."""
         position = self.written % len(self._ring)
         if self.written >= len(self._ring):
             old = int(self._ring["text"][position])
             if self._where.get(old) == position:
                 del self._where[old]
-        self._ring[position] = (text, owner, pane, model, 0)
+        self._ring[position] = entry
         self._slots[position] = slot
         self._where[text] = position
         self.written += 1

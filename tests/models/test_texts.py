@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from stillwatch_models import columns
 from stillwatch_models.columns import Events
 from stillwatch_models.engine import AccountEngine
@@ -131,3 +133,23 @@ def test_a_forgotten_account_that_returns_loses_nothing_and_a_crash_changes_noth
         assert engine.counters["evicted_idle"] == 1
         assert engine.table.rows["harvest"][engine.table.slots(["a"])[0]] == 1
     assert survivor.snapshot() == clean.snapshot()
+
+
+@given(
+    asked=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1_100)), min_size=1, max_size=60),
+    split=st.integers(1, 20),
+)
+@settings(max_examples=60, deadline=None)
+def test_taking_in_many_at_once_is_taking_in_one_by_one(asked: list[tuple[int, int]], split: int) -> None:
+    """Also while the ring is written over: it holds 1,024 texts, of which 1,000 are there already."""
+    before = [(9, text) for text in range(1_000)]
+    found = []
+    for size in (len(asked), split):
+        texts, told = TextMemory(PAGE), []
+        parts = [before, *(asked[at : at + size] for at in range(0, len(asked), size))]
+        for events in (sent(*part) for part in parts):
+            first_at, exposures = texts.look_up(events, KEYS)
+            told.extend(zip(first_at.tolist(), events["shared"].tolist(), strict=True))
+            told.extend(sorted((-2, exposure.position) for exposure in exposures))
+        found.append((sorted(told), list(texts.dump()), texts.written))
+    assert found[0] == found[1]
