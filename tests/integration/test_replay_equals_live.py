@@ -111,7 +111,9 @@ async def test_a_simulated_day_with_campaigns(broker: Broker, tmp_path: Path) ->
 
 
 async def test_a_campaign_whose_accounts_lie_in_different_partitions(broker: Broker, tmp_path: Path) -> None:
-    config = small_config(evidence_block_seconds=30.0, reference_seconds=60.0, min_reference_accounts=20, campaign_patience_epochs=1_000)
+    config = small_config(
+        evidence_block_seconds=30.0, reference_seconds=60.0, min_reference_accounts=20, campaign_patience_epochs=1_000
+    )
     alerts = await compare(broker, tmp_path, coordinated(), engine_env(config))
     found = [decode_finding(alert) for alert in alerts]
     campaigns = {one.subject: one.members_total for one in found if one.kind == "campaign"}
