@@ -53,7 +53,7 @@ MOST_EMPTY_EPOCHS = 1_000
 """Epochs at most that are said to be over after a long silence."""
 CELLS_AT_ONCE = 4_096
 """Events of several panes folded together."""
-PART_OF_A_PANE = 8_192
+PART_OF_A_PANE = 16_384
 """A pane of more events is folded in parts of whole accounts, which bounds memory and suits the processor's cache."""
 EXAMPLES = 5
 """Example event ids in a finding."""
