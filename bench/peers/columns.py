@@ -46,13 +46,13 @@ class Windows:
 
     def _slots_of(self, accounts: Sequence[str]) -> Ints:
         known = self._slots
-        for account in accounts:
-            if account not in known:
-                known[account] = len(known)
-        if len(known) > len(self._rows):
-            more = np.full((2 * len(known) - len(self._rows), WIDTH), -1, np.int64)
-            self._rows = np.concatenate((self._rows, more))
-        return np.fromiter(map(known.__getitem__, accounts), np.int64, len(accounts))
+        slots = list(map(known.get, accounts))
+        if None in slots:
+            slots = [known.setdefault(account, len(known)) for account in accounts]
+            if len(known) > len(self._rows):
+                more = np.full((2 * len(known) - len(self._rows), WIDTH), -1, np.int64)
+                self._rows = np.concatenate((self._rows, more))
+        return np.array(slots, np.int64)
 
     def dump(self, accounts: Iterable[str]) -> dict[str, bytes]:
         """The rows of these accounts, each as bytes."""
