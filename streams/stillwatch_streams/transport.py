@@ -28,7 +28,7 @@ FAUST_LOGGER = logging.getLogger("faust")
 
 IDLE_WAIT_SECONDS = 1.0
 """The longest wait for records of the partitions that were asked for."""
-BUSY_WAIT_SECONDS = 0.005
+BUSY_WAIT_SECONDS = 0.01
 """The same while a busy agent's partition is left out: nothing would tell us that it has room again."""
 
 
