@@ -102,16 +102,36 @@ class Elsewhere:
             answer = pool.submit(_sketch, texts.bare) if texts.bare else None
 
         def end() -> Step:
-            texts.settle(self._received(answer) if answer else ())
+            texts.settle(self._received(pool, answer) if answer else ())
             return step
 
         return end
 
-    def _received(self, answer: Future[tuple[bytes, float]]) -> list[Sketch | None]:
-        packed, cpu_seconds = answer.result()
-        self.cpu_seconds += cpu_seconds
-        return _UNPACK.decode(packed)
+    def _received(self, pool: ProcessPoolExecutor, answer: Future[tuple[bytes, float]]) -> list[Sketch | None]:
+        while True:
+            try:
+                packed, cpu_seconds = answer.result(LOOK_AFTER_SECONDS)
+            except TimeoutError:
+                _end_if_one_died(pool)
+            else:
+                self.cpu_seconds += cpu_seconds
+                return _UNPACK.decode(packed)
 
+
+def _end_if_one_died(pool: ProcessPoolExecutor) -> None:
+    """A process that dies while it writes its answer leaves the pool waiting for the rest of it, for ever.
+
+    So when one is dead all are ended, and our own end of the pipe is closed: then the pool reads the end, and breaks.
+    """
+    processes = list((pool._processes or {}).values())  # noqa: SLF001 - the pool has no public way to look after them
+    if any(not process.is_alive() for process in processes):
+        for process in processes:
+            process.kill()
+        pool._result_queue._writer.close()  # type: ignore[attr-defined]  # noqa: SLF001 - as above
+
+
+LOOK_AFTER_SECONDS = 2.0
+"""How long an answer is waited for before somebody looks whether its process lives."""
 
 _PACK: Final = msgspec.msgpack.Encoder()
 _UNPACK: Final = msgspec.msgpack.Decoder(list[Sketch | None])
