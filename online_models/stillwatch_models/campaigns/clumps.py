@@ -30,12 +30,13 @@ from stillwatch_schemas.signals import Content, Profile
 from stillwatch_models.campaigns.known import KnownAccount
 from stillwatch_models.campaigns.likeness import RarePassages, Shared, organisation, shared_texts
 from stillwatch_models.columns import EMBEDDING
+from stillwatch_models.evidence import STRICT_BOUNDS
+from stillwatch_models.features import FULL_EMBEDDING
+from stillwatch_models.fold import MS_PER_HOUR
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
-HOUR_MS = 3_600_000
-FULL_EMBEDDING = 127.0
 MANY_BLOCKS, FEW_BLOCKS, SEEN_AGAIN_BLOCKS = 8, 3, 12
 """An account is compared once it was active in eight hours, or in three of them if it was seen again 12 hours after
 it came: what starts and ends in one working day is a job, such as an evaluation run."""
@@ -89,7 +90,7 @@ def _admits_harvest(profile: Profile, shared: Shared) -> bool:  # noqa: ARG001 -
     return (
         profile.harvested.count >= 8  # noqa: PLR2004 - as above
         and profile.nats >= 0
-        and profile.harvest > 0.25 * profile.answers
+        and profile.harvest > STRICT_BOUNDS[0] * profile.answers
     )
 
 
@@ -159,7 +160,10 @@ def pace(profile: Profile) -> float:
 
 
 def clumps(
-    accounts: Sequence[KnownAccount], ordinary: Floats, tests: Sequence[ContentTest] = TESTS, block_ms: int = HOUR_MS
+    accounts: Sequence[KnownAccount],
+    ordinary: Floats,
+    tests: Sequence[ContentTest] = TESTS,
+    block_ms: int = MS_PER_HOUR,
 ) -> list[Clump]:
     """Every clump of every test; `ordinary` is the mean embedding of ordinary one-shot traffic.
 

@@ -18,7 +18,7 @@ from stillwatch_schemas.verdicts import Verdict
 from stillwatch_models import evidence
 from stillwatch_models.accounts import AccountRow
 from stillwatch_models.campaigns import known as knowledge
-from stillwatch_models.campaigns.clumps import FULL_EMBEDDING, clumps
+from stillwatch_models.campaigns.clumps import clumps
 from stillwatch_models.campaigns.evidence import pooled
 from stillwatch_models.campaigns.infrastructure import Everybody
 from stillwatch_models.campaigns.known import EMPTY, SHINGLES_KEPT, TEXTS_KEPT, KnownAccount, add_sample
@@ -26,6 +26,7 @@ from stillwatch_models.campaigns.report import Frame, Picture, campaign_finding,
 from stillwatch_models.campaigns.roll import Campaign, Found, Roll
 from stillwatch_models.columns import EMBEDDING
 from stillwatch_models.config import EngineConfig
+from stillwatch_models.features import FULL_EMBEDDING
 from stillwatch_models.panes import UNSEEN
 from stillwatch_models.shard import Batch, Checkpoint, Outputs
 from stillwatch_models.switches import campaign_tests
@@ -78,7 +79,7 @@ class CampaignEngine:
         self._tests = campaign_tests(config)
         self._sources = {source: Source(UNSEEN) for source in range(sources)}
         self._waiting: list[tuple[int, int, ProfileSignal]] = []
-        """Epoch, offset and item of what came for epochs that are open."""
+        """Epoch, offset and item of what came for epochs that are open, in order of offset."""
         self._standing: dict[str, int] = {}
         self._closed_epoch = UNSEEN
         self._next_offset = 0
@@ -127,13 +128,13 @@ class CampaignEngine:
 
     def _close(self, last_epoch: int, out: Outputs) -> None:
         for epoch in sorted({epoch for epoch, _, _ in self._waiting if epoch <= last_epoch}):
-            mine = sorted((w for w in self._waiting if w[0] == epoch), key=lambda waiting: waiting[1])
+            mine = [item for waits_for, _, item in self._waiting if waits_for == epoch]
             self._waiting = [w for w in self._waiting if w[0] != epoch]
             pane = (epoch + 1) * self._epoch_panes - 1
             frame = self._frame(pane)
-            for _, _, item in mine:
+            for item in mine:
                 self._take(item, frame, out)
-            self._take_samples([item for _, _, item in mine if isinstance(item, Samples)])
+            self._take_samples([item for item in mine if isinstance(item, Samples)])
             self._forget(pane)
             self._look(frame, out)
             self._closed_epoch = epoch
@@ -381,7 +382,7 @@ class CampaignEngine:
         return clock.next_offset
 
     def _resume_from(self) -> int:
-        return min((offset for _, offset, _ in self._waiting), default=self._next_offset)
+        return self._waiting[0][1] if self._waiting else self._next_offset
 
     def _clock_row(self) -> bytes:
         clock = CampaignClock(

@@ -13,6 +13,7 @@ from stillwatch_schemas.signals import Profile
 from stillwatch_models.campaigns.clumps import pace
 from stillwatch_models.campaigns.infrastructure import Common, Everybody
 from stillwatch_models.campaigns.roll import Campaign, Found, Member
+from stillwatch_models.evidence import STRICT_BOUNDS
 from stillwatch_models.incidents import CAMPAIGN, CAMPAIGN_MEMBER, TIERS, Header, finding, tier_position
 
 EXAMPLES = 5
@@ -194,7 +195,7 @@ def _own_evidence(picture: Picture, frame: Frame) -> Evidence:
         statement,
         strongest.evidence.own,
         observed=share,
-        baseline=0.25,
+        baseline=STRICT_BOUNDS[0],
         unit="share of requests",
         event_ids=_examples(picture, members),
     )
@@ -246,7 +247,7 @@ def _own_harvest(profile: Profile, frame: Frame) -> Evidence:
         statement,
         profile.nats,
         observed=share,
-        baseline=0.25,
+        baseline=STRICT_BOUNDS[0],
         unit="share of requests",
         event_ids=profile.event_ids,
     )
