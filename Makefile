@@ -13,6 +13,8 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 ARGS ?=
+# Processes of `make test`; 0 runs it in the one that was started, for a debugger.
+PROCESSES ?= 2
 UV_VERSION := 0.13.9
 UV := .uv/bin/uv
 BIN := .venv/bin
@@ -36,7 +38,7 @@ demo: .venv/.installed  ## live demonstration on an embedded broker
 	@$(BIN)/stillwatch demo $(ARGS)
 
 test: .venv/.installed kafka  ## all tests, on Apache Kafka where Java and Maven are there
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest --numprocesses=$(PROCESSES) --dist=loadfile $(ARGS)
 
 check: lint types imports docs-check test  ## what CI runs
 

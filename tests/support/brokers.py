@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 import pytest
@@ -105,6 +105,21 @@ def embedded_broker() -> Iterator[EmbeddedBroker]:
     """The embedded broker for the whole run, whatever else is there."""
     with EmbeddedBroker() as running:
         yield running
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In one of several test processes: tell the main one which broker was used."""
+    told = getattr(session.config, "workeroutput", None)
+    if told is not None:
+        told["broker"] = session.config.stash.get(_REPORT, "")
+
+
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist's own; runs with one process have no such hook
+def pytest_testnodedown(node: Any) -> None:
+    """In the main process: a test process has ended."""
+    told = getattr(node, "workeroutput", {}).get("broker")
+    if told:
+        node.config.stash[_REPORT] = told
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
