@@ -24,7 +24,9 @@ from stillwatch_schemas.signals import Contribution
 from stillwatch_models.accounts import AccountTable
 from stillwatch_models.columns import Events
 from stillwatch_models.fold import Cells
-from stillwatch_models.spans import KINDS, SEEN, SHARED, Spans, Tellable, tell
+from stillwatch_models.group_kinds import KINDS, SHARED
+from stillwatch_models.spans import SEEN, Spans
+from stillwatch_models.telling import Tellable, tell
 
 Floats = NDArray[np.float64]
 Seen = NDArray[np.void]

@@ -13,6 +13,8 @@ MOST_MEMBERS = 48
 """Members kept of a group: its heavy hitters. Twice as many may stand until the others are sorted out."""
 _LG_MAP = 6
 """A map of 64 entries holds 48 heavy hitters."""
+MOST_NAMED = 32
+"""Contributions whose accounts wait side by side: a window has as many as sources and parts of spans."""
 EXAMPLES = 5
 SUSPECT_NATS = 3.0
 INNOCENT_SHARE = 0.05
@@ -22,13 +24,22 @@ KNOWN_MEMBERS = 100
 """Judged memberships from which on the population's own share of suspects counts."""
 
 
-class Member(msgspec.Struct, array_like=True):
+class Member(msgspec.Struct, array_like=True, gc=False):
     """One account of a group, as last told."""
 
     window: int
     requests: int
     nats: float
     created: int
+
+
+class Named(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Accounts that a contribution named, and what it said of each; nothing said stands for zeros."""
+
+    accounts: tuple[str, ...]
+    weights: tuple[int, ...]
+    evidence: tuple[float, ...]
+    created: tuple[int, ...]
 
 
 class Now(msgspec.Struct, array_like=True):
@@ -41,11 +52,29 @@ class Now(msgspec.Struct, array_like=True):
     fresh: int = 0
     together: int = 0
     expected: float = 0.0
-    members: dict[str, Member] = {}
+    named: list[Named] = []
+    """Most groups are never asked for their members, so what was told waits as it came."""
     examples: list[str] = []
 
+    def meet(self, named: Named) -> None:
+        """Add what a contribution said of its accounts; of many contributions only what they come to is kept."""
+        self.named.append(named)
+        if len(self.named) > MOST_NAMED:
+            self.named = [_summary(self.members(0))]
 
-class Anomaly(msgspec.Struct, array_like=True):
+    def members(self, window: int) -> dict[str, Member]:
+        """Every account that was named: its requests added up, else as last told."""
+        members: dict[str, Member] = {}
+        for named in self.named:
+            unknown = (0,) * len(named.accounts)
+            columns = (named.accounts, named.weights or unknown, named.evidence or unknown, named.created or unknown)
+            for account, requests, nats, day in zip(*columns, strict=True):
+                old = members.get(account)
+                members[account] = Member(window, requests + (old.requests if old else 0), nats, day)
+        return members
+
+
+class Anomaly(msgspec.Struct, array_like=True, gc=False):
     """The strongest reading of a group's latest unusual windows."""
 
     window: int
@@ -129,6 +158,16 @@ class Population(msgspec.Struct):
         """Share of suspects among judged memberships; never below what is allowed to the innocent."""
         seen = self.suspects / self.judged if self.judged >= KNOWN_MEMBERS else 0.0
         return min(MOST_SHARE, max(INNOCENT_SHARE, seen))
+
+
+def _summary(members: dict[str, Member]) -> Named:
+    told = members.values()
+    return Named(
+        tuple(members),
+        tuple([member.requests for member in told]),
+        tuple([member.nats for member in told]),
+        tuple([member.created for member in told]),
+    )
 
 
 def remember(state: GroupState, seen: dict[str, Member]) -> list[Member]:

@@ -18,12 +18,12 @@ replaces itself. Groups are bounded: those not seen for longest go first, of the
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from itertools import groupby
 from operator import itemgetter
 
 import msgspec
+from stillwatch_schemas.errors import StateError
 from stillwatch_schemas.findings import Activity, Finding
 from stillwatch_schemas.signals import Contribution, PaneClosed, Signal
 
@@ -32,11 +32,13 @@ from stillwatch_models.config import EngineConfig
 from stillwatch_models.detectors.groups import GROUP_DETECTORS, Reading, View
 from stillwatch_models.detectors.groups.base import LEAST_NATS
 from stillwatch_models.group_findings import Case, group_finding
+from stillwatch_models.group_kinds import CROWDS, KINDS, SHARED
 from stillwatch_models.group_state import (
     EXAMPLES,
     Anomaly,
     GroupState,
     Member,
+    Named,
     Now,
     Population,
     content_nats,
@@ -45,17 +47,13 @@ from stillwatch_models.group_state import (
 )
 from stillwatch_models.panes import UNSEEN
 from stillwatch_models.shard import Batch, Checkpoint, Outputs
-from stillwatch_models.spans import KINDS, SHARED
 
-CROWDS = frozenset({"asn", "topic"})
-"""Kinds so large that members are kept only while the group is watched."""
 KEEP_SHARE = 0.95
 """Of the allowed groups, so many stay when some must go: making room costs a sort."""
 
-COUNTED = re.compile(r"(asn|net|payment|client|template|topic):.+", re.DOTALL)
-"""Groups that are counted; a newer account agent may already send other kinds, which are passed over."""
-
 GROUP_ROW, CLOCK_ROW = b"g:", b"m:clock"
+GROUP_VERSION = 2
+"""Changes with the layout of the rows."""
 
 Waiting = dict[tuple[str, int, int], tuple[int, Contribution]]
 """By (group, source, pane of its own): a contribution and its offset."""
@@ -72,6 +70,7 @@ class GroupClock(msgspec.Struct):
     first_pane: int = UNSEEN
     population: Population = msgspec.field(default_factory=Population)
     counters: dict[str, int] = {}
+    version: int = 1
 
 
 class GroupEngine:
@@ -97,7 +96,8 @@ class GroupEngine:
         """By pane."""
         self._touched: set[str] = set()
         """Groups with a window under way, or with an incident."""
-        self._closed_pane = UNSEEN
+        self._closed_pane = self._window = UNSEEN
+        """Panes up to the one are closed, windows before the other have ended."""
         self._next_offset = 0
         self._checkpointed = -1
         self._dirty: set[str] = set()
@@ -108,7 +108,7 @@ class GroupEngine:
             self._first_pane = item.pane if self._first_pane == UNSEEN else min(self._first_pane, item.pane)
             if isinstance(item, PaneClosed):
                 self._progress[item.source] = max(self._progress.get(item.source, UNSEEN), item.pane)
-            elif COUNTED.fullmatch(item.group):
+            elif _is_counted(item.group):
                 self._take(item, offset)
         self._next_offset = max(self._next_offset, batch.next_offset)
         return self._close(self._released())
@@ -178,24 +178,20 @@ class GroupEngine:
             now.fresh += share.fresh_accounts
             now.together += share.together
             now.expected += share.together_expected
-            now.examples = [*now.examples, *share.event_ids][:EXAMPLES]
-            self._meet(state, window, share)
+            if len(now.examples) < EXAMPLES:
+                now.examples = [*now.examples, *share.event_ids][:EXAMPLES]
+            self._meet(state, share)
             self._population.hear(share.source, share.accounts_so_far)
             around.together += share.together
             around.expected += share.together_expected
         self._touched.add(group)
         self._dirty.add(group)
 
-    def _meet(self, state: GroupState, window: int, share: Contribution) -> None:
+    def _meet(self, state: GroupState, share: Contribution) -> None:
         """Note who was there."""
-        unknown = (0,) * len(share.accounts)
-        created = share.created or unknown
-        named = zip(share.accounts, share.weights or unknown, share.evidence or unknown, created, strict=True)
-        for account, requests, nats, day in named:
-            old = state.now.members.get(account)
-            state.now.members[account] = Member(window, requests + (old.requests if old else 0), nats, day)
+        state.now.meet(Named(share.accounts, share.weights, share.evidence, share.created))
         births = self._population.births
-        for day in created:
+        for day in share.created:
             if day:
                 births[day] = births.get(day, 0) + 1
         if share.distinct:
@@ -205,6 +201,9 @@ class GroupEngine:
 
     def _finish_windows(self, window: int, out: Outputs) -> None:
         """End every window before `window`, the earliest first, so that one long step equals many short ones."""
+        if window <= self._window:
+            return
+        self._window = window
         while behind := sorted((self._open_window(g), g) for g in self._touched if self._open_window(g) < window):
             earliest = behind[0][0]
             for group in (group for at, group in behind if at == earliest):
@@ -220,10 +219,11 @@ class GroupEngine:
         kind = group.partition(":")[0]
         now, silence = state.now, window - state.window
         if now.accounts:
-            self._settle_members(kind, state)
-            self._read(kind, state, now, silence, window)
+            members = now.members(window) if state.members or kind not in CROWDS else {}
+            self._settle_members(kind, state, members)
+            self._read(kind, state, members, silence, window)
             if kind in SHARED:
-                state.before = sorted(now.members) if len(now.members) == now.accounts else None
+                state.before = sorted(members) if len(members) == now.accounts else None
             state.events += now.events
         elif kind in SHARED:
             state.before = []
@@ -234,18 +234,18 @@ class GroupEngine:
         if not state.incident_pane:
             self._touched.discard(group)
 
-    def _settle_members(self, kind: str, state: GroupState) -> None:
-        now = state.now
+    def _settle_members(self, kind: str, state: GroupState, seen: dict[str, Member]) -> None:
         if kind in CROWDS:
-            refresh(state, now.members)
+            refresh(state, seen)
             return
-        state.distinct = distinct.sketch_of(sorted(now.members), state.distinct)
+        state.distinct = distinct.sketch_of(sorted(seen), state.distinct)
         state.size = distinct.size_of(state.distinct)
-        self._population.count(now.members.values(), 1)
-        self._population.count(remember(state, now.members), -1)
+        self._population.count(seen.values(), 1)
+        self._population.count(remember(state, seen), -1)
 
-    def _read(self, kind: str, state: GroupState, now: Now, silence: int, window: int) -> None:
+    def _read(self, kind: str, state: GroupState, members: dict[str, Member], silence: int, window: int) -> None:
         """Move every detector on; the strongest unusual reading is remembered."""
+        now = state.now
         view = View(
             kind=kind,
             arrivals=now.arrivals,
@@ -254,8 +254,8 @@ class GroupEngine:
             fresh=now.fresh,
             together=now.together,
             expected=now.expected,
-            active=now.members.keys(),
-            complete=len(now.members) == now.accounts,
+            active=members.keys(),
+            complete=len(members) == now.accounts,
             before=None if state.before is None else frozenset(state.before),
             silence=silence,
             size=state.size,
@@ -283,7 +283,7 @@ class GroupEngine:
             self.counters["watched"] += 1
             state.exchanges, state.examples = 0, list(state.now.examples)
         if kind in CROWDS:
-            remember(state, state.now.members)
+            remember(state, state.now.members(window))
         first = window if fresh or old is None else old.first_window
         if fresh or old is None or reading.nats >= old.nats:
             state.anomaly = Anomaly(window, first, name, reading.nats, reading.observed, reading.baseline)
@@ -376,6 +376,11 @@ class GroupEngine:
     def restore(self, rows: Mapping[bytes, bytes]) -> int:
         """Take over the rows of a snapshot; returns the offset to read from."""
         clock = msgspec.json.decode(rows[CLOCK_ROW], type=GroupClock)
+        if clock.version != GROUP_VERSION:
+            raise StateError(
+                f"the groups' checkpoint of partition {self.partition} has state version {clock.version}, this build "
+                f"reads {GROUP_VERSION}: run the version that wrote it, or start afresh with --reset-state"
+            )
         self.config.refuse_other_measures(clock.measures, self.partition)
         self._next_offset = self._checkpointed = clock.next_offset
         self._closed_pane, self._first_pane = clock.closed_pane, clock.first_pane
@@ -407,5 +412,12 @@ class GroupEngine:
             first_pane=self._first_pane,
             population=self._population,
             counters=self.counters,
+            version=GROUP_VERSION,
         )
         return msgspec.json.encode(clock)
+
+
+def _is_counted(group: str) -> bool:
+    """A newer account agent may already send other kinds, which are passed over."""
+    kind, _, name = group.partition(":")
+    return kind in KINDS and bool(name)

@@ -33,7 +33,9 @@ from stillwatch_schemas.limits import (
 from stillwatch_schemas.verdicts import Verdict
 
 
-class Contribution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="contribution", tag_field="type"):
+class Contribution(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="contribution", tag_field="type"
+):
     """One source partition's share of one group in one span of panes."""
 
     group: Id
@@ -71,7 +73,7 @@ class Contribution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     together_expected: Real = 0.0
     """The same if every account's active panes had fallen into the span at random."""
     distinct: Annotated[bytes, Meta(max_length=4_096)] = b""
-    """HyperLogLog sketch of all accounts, where not all are named."""
+    """HyperLogLog sketch of all accounts, where not all are named; not of systems and topic cells, which are crowds."""
 
 
 class PaneClosed(msgspec.Struct, frozen=True, kw_only=True, tag="pane_closed", tag_field="type"):

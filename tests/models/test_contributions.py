@@ -13,7 +13,7 @@ from stillwatch_models import distinct
 from stillwatch_models.accounts import AccountTable
 from stillwatch_models.contributions import Contributor
 from stillwatch_models.fold import fold
-from stillwatch_models.spans import MAX_ACCOUNTS, MAX_EXAMPLES
+from stillwatch_models.telling import MAX_ACCOUNTS, MAX_EXAMPLES
 from stillwatch_models.texts import TextMemory
 from stillwatch_schemas.events import RequestEvent
 from stillwatch_schemas.signals import Contribution
@@ -128,9 +128,9 @@ def test_events_without_a_group_are_left_out() -> None:
 
 
 def test_lists_are_bounded_to_the_busiest_and_the_total_is_told() -> None:
-    crowd = [ask(f"a{i:03}", client_asn=1) for i in range(200)]
-    busy = [ask("a150", pane, client_asn=1) for pane in range(1, 5)]
-    (found,) = told([*crowd, *busy])
+    crowd = [ask(f"a{i:03}", payment_id="card") for i in range(200)]
+    busy = [ask("a150", pane, payment_id="card") for pane in range(1, 5)]
+    (found,) = told([*crowd, *busy], "payment")
     assert len(found.accounts) == len(found.weights) == len(found.evidence) == MAX_ACCOUNTS
     assert (found.accounts_total, found.new_accounts, len(found.event_ids)) == (200, 200, MAX_EXAMPLES)
     assert found.accounts == tuple(sorted(found.accounts))

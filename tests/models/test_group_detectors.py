@@ -16,7 +16,7 @@ from stillwatch_models.detectors.groups import GROUP_DETECTORS, GroupDetector, R
 from stillwatch_models.detectors.groups.base import LEAST_NATS, Surroundings, binomial_nats
 from stillwatch_models.detectors.groups.hand_over import log_ratio
 from stillwatch_models.detectors.groups.surge import FADING_FACTOR
-from stillwatch_models.spans import KINDS
+from stillwatch_models.group_kinds import KINDS
 
 BY_NAME = {detector.name: detector for detector in GROUP_DETECTORS}
 HISTORY = 144

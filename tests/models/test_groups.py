@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.stats import nbinom
 from stillwatch_models.detectors.groups.surge import tail_nats
 from stillwatch_models.group_state import MOST_MEMBERS, SUSPECT_NATS
-from stillwatch_models.groups import GroupEngine
+from stillwatch_models.groups import CLOCK_ROW, GroupEngine
 from stillwatch_models.shard import Batch
 from stillwatch_schemas.errors import StateError
 from stillwatch_schemas.findings import Finding
@@ -358,3 +358,12 @@ def test_state_counted_in_other_windows_is_refused() -> None:
     other = GroupEngine(small_config(group_history_windows=20, group_window_seconds=60.0), 2, 1)
     with pytest.raises(StateError, match=r"partition 2 .*engine\.group_window_seconds .*--reset-state"):
         other.restore(engine.snapshot())
+
+
+def test_state_of_another_layout_is_refused() -> None:
+    engine = GroupEngine(CONFIG, 2, 1)
+    feed(engine, by_window([1, 2, 3]))
+    rows = engine.snapshot()
+    rows[CLOCK_ROW] = msgspec.json.encode(msgspec.json.decode(rows[CLOCK_ROW]) | {"version": 1})
+    with pytest.raises(StateError, match=r"partition 2 has state version 1, .*--reset-state"):
+        GroupEngine(CONFIG, 2, 1).restore(rows)

@@ -17,7 +17,7 @@ import stillwatch_models
 from stillwatch_models.detectors import DETECTORS
 from stillwatch_models.detectors.groups import GROUP_DETECTORS
 from stillwatch_models.features import FEATURES
-from stillwatch_models.spans import KINDS
+from stillwatch_models.group_kinds import KINDS
 
 DOCS = Path(__file__).parents[2] / "docs"
 
