@@ -73,6 +73,28 @@ def test_identifiers_may_be_any_text() -> None:
     assert columns.hash_text(None) == columns.hash_text("") == 0
 
 
+def test_a_sketch_with_too_few_minhash_values_has_none() -> None:
+    assert build(sketch=make_sketch(minhash=(1, 2, 3)))["minhash"].tolist() == [0] * columns.MINHASHES
+
+
+def test_what_is_packed_has_the_layout_of_a_record() -> None:
+    assert columns.PACKED.size == columns.EVENT.itemsize
+    assert all(columns.EVENT.fields[name][1] % columns.EVENT[name].base.alignment == 0 for name in columns.EVENT.names)
+
+
+def test_identifiers_and_hashes_land_in_their_own_columns() -> None:
+    row = build(event_id="e", conversation_id="c", model="m", org_id="o", account_created_at=86_400_000 * 3)
+    assert [row[name] for name in ("event_hash", "conversation", "model", "org")] == [
+        columns.hash_text(text) for text in "ecmo"
+    ]
+    assert row["created"] == 3
+    sketch = make_sketch(opening=1, lead=2, tail=3, system_template=2**32 + 4, minhash=tuple(range(16)))
+    row = build(sketch=sketch)
+    assert [row[name] for name in ("opening", "lead", "tail", "system_template")] == [1, 2, 3, 4]
+    assert row["minhash"].tolist() == list(range(columns.MINHASHES))
+    assert [row[name] for name in ("row", "pane", "max_before", "late", "shared", "released", "requeried")] == [0] * 7
+
+
 def test_no_events_no_rows() -> None:
     assert len(columns.build([], [])) == 0
 
