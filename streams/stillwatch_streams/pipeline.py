@@ -101,11 +101,12 @@ class Lane(Generic[T]):
 
 
 class Pipeline:
-    """Feed it batches of single partitions in any interleaving; `finish` closes every pane that is still open."""
+    """Feed it batches of single partitions in any interleaving, and let it settle; `finish` closes what is open."""
 
     def __init__(self, engines: Engines, partitions: int, sink: Sink) -> None:
         self.partitions = partitions
         self.account_shards = [engines.account(partition) for partition in range(partitions)]
+        self._folded: list[list[Outputs]] = [[] for _ in range(partitions)]
         self._groups: Lane[Signal] = Lane(engines.group, partitions)
         self._campaigns = engines.campaign(CAMPAIGN_PARTITION)
         self._profiles: list[ProfileSignal] = []
@@ -113,13 +114,21 @@ class Pipeline:
         self._policies: Lane[Finding] = Lane(engines.policy, partitions)
         self._sink = sink
 
-    def process(self, partition: int, batch: Batch[Item]) -> None:
-        """Fold a batch of one source partition, and everything that follows from it."""
-        self._from_accounts(self.account_shards[partition].process(batch))
-        self._flow()
+    def fold(self, partition: int, batch: Batch[Item]) -> None:
+        """Fold a batch of one source partition; what follows from it waits for `settle`."""
+        self._folded[partition].append(self.account_shards[partition].process(batch))
+
+    def settle(self) -> None:
+        """Everything that follows from the batches folded since the last time, partition by partition."""
+        for folded in self._folded:
+            for outputs in folded:
+                self._from_accounts(outputs)
+            folded.clear()
+            self._flow()
 
     def finish(self) -> None:
         """End of the input: close the account panes, then the group panes, then decide for the last time."""
+        self.settle()
         for shard in self.account_shards:
             self._from_accounts(shard.finish())
         self._flow()

@@ -9,11 +9,10 @@ from types import TracebackType
 from typing import Protocol, Self
 
 import msgspec
-from stillwatch_models.shard import Batch
 from stillwatch_schemas.errors import SourceError
 from stillwatch_schemas.verdicts import Verdict
 
-from stillwatch_streams.ingest import DeadLetter, Ingest, Item, sketch_key
+from stillwatch_streams.ingest import DeadLetter, Ingest, sketch_key
 from stillwatch_streams.replay.labels import Label
 from stillwatch_streams.replay.reader import Reader, Step
 from stillwatch_streams.replay.sketching import Elsewhere, Here, Sketching
@@ -69,8 +68,8 @@ class Listener(Protocol):
     watch: Stopwatch
     """Time that this detector took."""
 
-    def step(self, batches: Sequence[tuple[int, Batch[Item]]], last_ts: int) -> None:
-        """Take batches of partitions, up to this event time."""
+    def step(self, step: Step) -> None:
+        """Take the batches of partitions that were read at once."""
         ...
 
     def end(self) -> None:
@@ -129,7 +128,7 @@ class Reading:
             for misfit in step.misfits:
                 listener.dead_letter(misfit.source, misfit.partition, misfit.letter)
             with listener.watch:
-                listener.step(step.batches, step.last_ts)
+                listener.step(step)
         self.events += len(step.events)
         self.last_ts = step.last_ts
 

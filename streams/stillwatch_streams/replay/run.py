@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
 from stillwatch_models.accounts import AccountRow
 from stillwatch_models.config import EngineConfig
-from stillwatch_models.shard import Batch
 from stillwatch_schemas.directives import Directive, Release
 from stillwatch_schemas.findings import Finding
 
-from stillwatch_streams.ingest import DeadLetter, Item
+from stillwatch_streams.ingest import DeadLetter
 from stillwatch_streams.pipeline import Engines, Pipeline, Sink
 from stillwatch_streams.replay.crew.captain import Crew
 from stillwatch_streams.replay.engines import MakeEngines, standard_engines
 from stillwatch_streams.replay.evaluation import evaluate
 from stillwatch_streams.replay.folder import OutputFolder
+from stillwatch_streams.replay.reader import Step
 from stillwatch_streams.replay.reading import Input, Progress, Reading, Stopwatch
 from stillwatch_streams.replay.report import Story, report_html
 from stillwatch_streams.replay.results import Results
@@ -104,13 +103,15 @@ class Run:
         self._crew = crew
         self._pipeline = Pipeline(crew.engines(engines) if crew else engines, partitions, sink)
 
-    def step(self, batches: Sequence[tuple[int, Batch[Item]]], last_ts: int) -> None:
-        """Detect in batches of partitions; directives that have run out by now are released."""
+    def step(self, step: Step) -> None:
+        """Detect in a piece of a chunk; at the chunk's end, act on it and release the directives that have run out."""
         if self._crew is not None:
             self._crew.step()
-        for partition, batch in batches:
-            self._pipeline.process(partition, batch)
-        self._pipeline.expire(last_ts)
+        for partition, batch in step.batches:
+            self._pipeline.fold(partition, batch)
+        if step.ends_chunk:
+            self._pipeline.settle()
+            self._pipeline.expire(step.last_ts)
 
     def end(self) -> None:
         """Close what is open."""

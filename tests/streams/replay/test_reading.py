@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
-from stillwatch_models.shard import Batch
-from stillwatch_streams.ingest import DeadLetter, Ingest, Item
+from stillwatch_streams.ingest import DeadLetter, Ingest
+from stillwatch_streams.replay.reader import Step
 from stillwatch_streams.replay.reading import Input, Reading, Stopwatch
 from stillwatch_streams.replay.stopping import StopFlag
 from stillwatch_streams.sources import TimeRange, open_source
@@ -22,8 +21,8 @@ class Ear:
         self.watch = Stopwatch()
         self.heard: list[object] = []
 
-    def step(self, batches: Sequence[tuple[int, Batch[Item]]], last_ts: int) -> None:
-        self.heard.append(([(partition, list(batch.items)) for partition, batch in batches], last_ts))
+    def step(self, step: Step) -> None:
+        self.heard.append(([(partition, list(batch.items)) for partition, batch in step.batches], step.last_ts))
 
     def end(self) -> None:
         self.heard.append("end")
