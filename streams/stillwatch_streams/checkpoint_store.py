@@ -8,6 +8,7 @@ from typing import Any
 from stillwatch_streams.checkpoint_image import LogImage, Recovery
 from stillwatch_streams.checkpoints import CLAIM_KEY, Plan
 from stillwatch_streams.publisher import Message, Publisher
+from stillwatch_streams.record_batches import hand_over_whole_batches
 from stillwatch_streams.topic_reader import partition_reader, read_until
 
 
@@ -29,6 +30,7 @@ class CheckpointStore:
         end = (await self._publisher.send([claim]))[0]
         image = LogImage(f"{self.topic}, partition {partition}")
         async with partition_reader(self._options, self.topic, partition, 0) as reader:
+            hand_over_whole_batches(reader)
             async for fetched in read_until(reader, self.topic, partition, end):
                 image.add((record.key or b"", record.value) for record in fetched)
         return await asyncio.to_thread(image.recovery, generation=generation, discard=discard)

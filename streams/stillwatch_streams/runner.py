@@ -227,7 +227,7 @@ class PartitionRunner(Generic[T]):
         return [([record], record.offset + 1) for record in fetch.records]
 
     async def _portion(self, records: list[Any], next_offset: int) -> None:
-        good = [record for record in records if record.offset not in self._poison]
+        good = [record for record in records if record.offset not in self._poison] if self._poison else records
         try:
             batch, dead = self._spec.decode(good) if good else (Batch([], [], next_offset), [])
             if batch.next_offset != next_offset:

@@ -2,7 +2,8 @@
 
 Faust keeps what it is good at (membership, assignment, flow control, shutdown). Three things differ from stock:
 
-- no work per record: an event's value is a `Fetch`, so an agent sees thousands of records at once;
+- no work per record: an event's value is a `Fetch`, so an agent sees thousands of records at once, just as the client's
+  parser made them (`record_batches`);
 - where reading starts is decided by us: `WorkerApp.resume_offsets` (from the checkpoints), not the committed offset;
 - Faust's own acknowledgements stay unused: `commit_offsets` commits, and only what a checkpoint covers.
 
@@ -22,6 +23,8 @@ from faust.serializers.schemas import Schema
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from stillwatch_schemas.errors import BrokerError, StateError
+
+from stillwatch_streams.record_batches import hand_over_whole_batches
 
 FAUST_LOGGER = logging.getLogger("faust")
 """Services log their own coming and going; that belongs with Faust's."""
@@ -67,6 +70,11 @@ class FetchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # as ab
     """The consumer thread, with a short fetch wait and access to group offsets."""
 
     logger = FAUST_LOGGER
+
+    async def on_start(self) -> None:
+        """Connect; records come as whole batches."""
+        await super().on_start()
+        hand_over_whole_batches(self._consumer)
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)

@@ -21,6 +21,14 @@ class TypedDecoder(Generic[T]):
 
     def __call__(self, records: Sequence[Record]) -> tuple[Batch[T], list[DeadLetter]]:
         """Items and dead letters of at least one record, in offset order."""
+        end = records[-1].offset + 1
+        try:
+            items = [self._decode(record.value) for record in records]
+        except ContractError:
+            return self._one_by_one(records, end)
+        return Batch(items, [record.offset for record in records], end), []
+
+    def _one_by_one(self, records: Sequence[Record], end: int) -> tuple[Batch[T], list[DeadLetter]]:
         items: list[T] = []
         offsets: list[int] = []
         dead: list[DeadLetter] = []
@@ -31,4 +39,4 @@ class TypedDecoder(Generic[T]):
                 dead.append(DeadLetter(error.code, str(error), error.field, record))
             else:
                 offsets.append(record.offset)
-        return Batch(items, offsets, records[-1].offset + 1), dead
+        return Batch(items, offsets, end), dead

@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 from stillwatch_schemas.errors import BrokerError
 from stillwatch_streams.embedded import EmbeddedBroker
+from stillwatch_streams.record_batches import hand_over_whole_batches
 from support.brokers import Broker, choose
 from support.builders import T0
 from support.kafka_io import Message, committed_offsets, create_topics, produce, read_all, unique
@@ -189,3 +190,27 @@ def test_without_java_the_choice_is_the_embedded_broker_and_says_why(monkeypatch
     assert (choice.kafka, choice.why) == (False, "Apache Kafka can't be had: no java on PATH")
     with pytest.raises(pytest.UsageError, match="no java on PATH"):
         choose("kafka")
+
+
+async def test_whole_batches_are_the_records_that_a_plain_consumer_gets(broker: Broker) -> None:
+    topic = unique("whole")
+    place = TopicPartition(topic, 0)
+    await create_topics(broker.bootstrap, [topic])
+    sent = [Message(b"v%d" % n, key=b"k", timestamp_ms=T0 + n, headers=(("h", b"%d" % n),)) for n in range(300)]
+    await produce(broker.bootstrap, topic, sent)
+    consumer = AIOKafkaConsumer(bootstrap_servers=broker.bootstrap, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        hand_over_whole_batches(consumer)
+        consumer.assign([place])
+        consumer.seek(place, 7)
+        got = []
+        async with asyncio.timeout(30):
+            while len(got) < 293:
+                got += (await consumer.getmany(place, timeout_ms=500)).get(place, [])
+        assert await consumer.position(place) == 300
+    finally:
+        await consumer.stop()
+    assert [record.offset for record in got] == list(range(7, 300))
+    assert [Message(r.value, r.key, r.timestamp, tuple(r.headers)) for r in got] == sent[7:]
+    assert type(got[0]).__name__ == "DefaultRecord"
