@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from stillwatch_schemas.events import RequestEvent
 from stillwatch_schemas.findings import Evidence, Finding
 
@@ -20,6 +21,9 @@ from stillwatch_models.accounts import AccountTable
 from stillwatch_models.columns import Events
 from stillwatch_models.config import EngineConfig
 from stillwatch_models.incidents import HARD_CEILING, Header, finding
+
+Int64s = NDArray[np.int64]
+Counts = NDArray[np.int32]
 
 MS_PER_DAY = 86_400_000
 TIER = 2
@@ -43,31 +47,48 @@ class CeilingRule:
         self._config_hash = config_hash
         self._disabled = HARD_CEILING in config.disabled_signals
         self._partition = partition
-        self._counts: dict[tuple[int, int], int] = {}
+        self._counts: dict[int, Counts] = {}
+        """By pane, then by the account's slot."""
         self._reports: dict[str, Report] = {}
 
     def check(self, events: Events, requests: Sequence[RequestEvent]) -> Iterator[tuple[int, Finding]]:
         """Count waiting events; yields (position in `events`, finding) where an account passes the ceiling."""
         if self._disabled:
             return
-        for position in sorted(self._passing(events)):
+        for position in sorted(self._passing(events["row"], events["pane"])):
             request, pane = requests[position], int(events["pane"][position])
             known = self._reports.get(request.account_id)
             if known is None or self._day(known.pane) != self._day(pane):
                 self._reports[request.account_id] = Report(pane, request.ts)
                 yield position, self._finding(pane, request)
 
-    def _passing(self, events: Events) -> Iterator[int]:
-        order = np.lexsort((np.arange(len(events)), events["pane"], events["row"]))
-        rows, panes = events["row"][order], events["pane"][order]
-        starts = np.flatnonzero(np.diff(rows, prepend=-1) | np.diff(panes, prepend=-1))
-        counts = np.diff(np.append(starts, len(events)))
-        keys = zip(rows[starts].tolist(), panes[starts].tolist(), strict=True)
-        for key, start, count in zip(keys, starts.tolist(), counts.tolist(), strict=True):
-            before = self._counts.get(key, 0)
-            self._counts[key] = before + count
-            if before < self.limit <= before + count:
-                yield int(order[start + self.limit - before - 1])
+    def _passing(self, rows: Int64s, panes: Int64s) -> Iterator[int]:
+        """Positions of the events with which an account reaches the limit in a pane."""
+        order = np.argsort(panes, kind="stable")
+        for at in np.split(order, np.flatnonzero(np.diff(panes[order])) + 1):
+            own = rows[at]
+            counts = self._counts_of(int(panes[at[0]]), int(own.max()) + 1)
+            np.add.at(counts, own, 1)
+            reached = np.flatnonzero(counts[own] >= self.limit)
+            if len(reached):  # hardly ever
+                yield from at[reached[self._crossing(own[reached], counts)]].tolist()
+
+    def _counts_of(self, pane: int, slots: int) -> Counts:
+        """Requests of each account in a pane, with room for so many accounts."""
+        counts = self._counts.get(pane)
+        if counts is None or len(counts) < slots:
+            known = np.zeros(0, np.int32) if counts is None else counts
+            counts = self._counts[pane] = np.zeros(2 * slots, np.int32)
+            counts[: len(known)] = known
+        return counts
+
+    def _crossing(self, rows: Int64s, counts: Counts) -> NDArray[np.intp]:
+        """Of all events that accounts at the limit have just sent, those that took them there."""
+        order = np.argsort(rows, kind="stable")
+        accounts, starts, sent = np.unique(rows[order], return_index=True, return_counts=True)
+        before = counts[accounts] - sent
+        crosses = before < self.limit
+        return np.asarray(order[(starts + self.limit - before - 1)[crosses]])
 
     def _day(self, pane: int) -> int:
         return pane * self.pane_ms // MS_PER_DAY
@@ -114,7 +135,7 @@ class CeilingRule:
 
     def settle(self, table: AccountTable, closed_before: int) -> None:
         """Panes have closed: note first alerts in the rows, forget counts and reports that can matter no more."""
-        self._counts = {key: count for key, count in self._counts.items() if key[1] >= closed_before}
+        self._counts = {pane: counts for pane, counts in self._counts.items() if pane >= closed_before}
         for account, report in list(self._reports.items()):
             if report.pane < closed_before:
                 table.note_alert(account, report.ts)

@@ -25,6 +25,7 @@ from stillwatch_models.accounts import AccountTable
 from stillwatch_models.columns import Events
 from stillwatch_models.fold import Cells
 from stillwatch_models.group_kinds import KINDS, SHARED
+from stillwatch_models.open_panes import EventIds
 from stillwatch_models.spans import SEEN, Spans
 from stillwatch_models.telling import Tellable, tell
 
@@ -68,12 +69,13 @@ class Contributor:
         _mark_arrivals(seen, events, table)
         return seen
 
-    def add(self, seen: Seen, cells: Cells, nats: Floats, table: AccountTable, event_ids: Mapping[int, str]) -> None:
+    def add(self, seen: Seen, cells: Cells, nats: Floats, table: AccountTable, event_ids: EventIds) -> None:
         """Keep a segment's events, with the evidence that each account had after its pane (0: too few requests)."""
         seen["nats"] = np.repeat(nats, cells.count)
         accounts = [table.account(slot) for slot in cells.slot.tolist()]
-        ids = [event_ids[offset] for offset in cells.events["offset"].tolist()]
-        self._spans.add(seen, np.repeat(np.arange(len(accounts)), cells.count), accounts, ids)
+        self._spans.add(
+            seen, np.repeat(np.arange(len(accounts)), cells.count), accounts, event_ids.of(cells.events["offset"])
+        )
 
     def tell(self, closed_before: int) -> Iterator[Contribution]:
         """Contributions of the spans that are over, in the order of their ends; they are forgotten."""

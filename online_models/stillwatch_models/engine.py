@@ -12,8 +12,7 @@ gives the same bytes (a property test).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
-from itertools import compress
+from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 
 import msgspec
@@ -37,9 +36,10 @@ from stillwatch_models.feedback import statement
 from stillwatch_models.fold import Cells, Horizons, fold, in_order, take_back
 from stillwatch_models.incidents import DISTILLATION, TIERS, Header, finding
 from stillwatch_models.model_ages import ModelAges
+from stillwatch_models.open_panes import EventIds, OpenPanes
 from stillwatch_models.panes import UNSEEN, Int64s, PaneClock
 from stillwatch_models.profiles import profiles, reference, samples
-from stillwatch_models.records import join, take
+from stillwatch_models.records import take
 from stillwatch_models.rulings import Docket, Heard, Judge
 from stillwatch_models.scoring import TRANSITIONS, Scored, Scorer
 from stillwatch_models.shard import Batch, Checkpoint, Outputs
@@ -107,12 +107,11 @@ class AccountEngine:
         self._epoch = self._ended_epoch = UNSEEN
         self._known_accounts = 0
         """When the epoch began: the same for every message of the epoch."""
-        self._open: list[Events] = []
+        self._open = OpenPanes()
         self._closing: Events = np.zeros(0, columns.EVENT)
         """Events of closed panes that are yet to be folded."""
         self._held: list[Exposure] = []
         """What is taken back when the pane that is being folded ends."""
-        self._open_ids: list[tuple[str, ...]] = []
         self._ceiling = CeilingRule(config, self._hash, partition)
         self._docket = Docket(self.clock)
         self._judge = Judge(self.scorer, self.table, shard=partition, config_hash=self._hash, pane_ms=self.pane_ms)
@@ -141,18 +140,17 @@ class AccountEngine:
         self._next_offset = max(self._next_offset, batch.next_offset)
         if not batch.items:
             return out
+        requests, chosen = _requests(batch.items)
         ts = np.array([item.ts for item in batch.items], np.int64)
-        verdicts = [(i, item) for i, item in enumerate(batch.items) if isinstance(item, Verdict)]
+        verdicts = [] if len(requests) == len(ts) else _verdicts(batch.items)
         ts[[i for i, _ in verdicts]] = UNSEEN  # they do not move the clock
         assignment = self.clock.assign(ts)
-        chosen = [i for i, item in enumerate(batch.items) if isinstance(item, RequestEvent)]
         immediate: list[tuple[int, Finding]] = []
-        if chosen:
-            requests = [item for item in batch.items if isinstance(item, RequestEvent)]
-            events = columns.build(requests, [batch.offsets[i] for i in chosen])
+        if requests:
+            events = columns.build(requests, [batch.offsets[i] for i in chosen.tolist()])
             events["pane"], events["max_before"] = assignment.pane[chosen], assignment.max_before[chosen]
             events["late"] = assignment.late[chosen]
-            immediate = self._wait(events, requests, np.array(chosen))
+            immediate = self._wait(events, requests, chosen)
         if verdicts:
             immediate = sorted([*self._docket.put(verdicts, batch.offsets, assignment), *immediate], key=itemgetter(0))
         before = self.clock.closed_before
@@ -187,8 +185,7 @@ class AccountEngine:
         if not len(events):
             return []
         events["row"] = self.table.slots([request.account_id for request in requests])
-        self._open.append(events)
-        self._open_ids.append(tuple(request.event_id for request in requests))
+        self._open.put(events, [request.event_id for request in requests])
         return [(int(item[at]), found) for at, found in self._ceiling.check(events, requests)]
 
     def _in_order_of_cause(self, out: Outputs, immediate: list[tuple[int, Finding]], max_after: Int64s) -> None:
@@ -226,19 +223,12 @@ class AccountEngine:
         self._ceiling.settle(self.table, closed_before)
         self._changed = True
 
-    def _take_closed(self) -> tuple[Events, dict[int, str]]:
-        """Events of closed panes, in order, and their ids by offset; the others go on waiting."""
-        events = join(self._open) if self._open else np.zeros(0, columns.EVENT)
-        ids = [event_id for part in self._open_ids for event_id in part]
-        done = events["pane"] < self.clock.closed_before
-        stay = np.flatnonzero(~done)
-        self._open = [take(events, stay)] if len(stay) else []
-        self._open_ids = [tuple(ids[i] for i in stay.tolist())] if len(stay) else []
-        finished = take(events, np.flatnonzero(done)) if len(stay) else events
-        by_offset = dict(zip(finished["offset"].tolist(), compress(ids, done.tolist()), strict=True))
+    def _take_closed(self) -> tuple[Events, EventIds]:
+        """Events of closed panes, in order, and their ids; the others go on waiting."""
+        finished, ids = self._open.take(self.clock.closed_before)
         ordered = in_order(finished, self.table.rows["key"])
         self.counters["repeated"] += len(finished) - len(ordered)
-        return ordered, by_offset
+        return ordered, ids
 
     def _segments(self, events: Events) -> Iterator[tuple[int, int]]:
         """Runs of whole panes that lie in one reference epoch, have no verdict inside, and can be folded at once."""
@@ -270,7 +260,7 @@ class AccountEngine:
             yield start + begin, start + end
             begin = end
 
-    def _close_segment(self, events: Events, ids: dict[int, str], out: Outputs, *, ends: bool) -> None:
+    def _close_segment(self, events: Events, ids: EventIds, out: Outputs, *, ends: bool) -> None:
         """Fold, score and tell a run of whole panes, or a part of a pane; `ends` where the last pane ends."""
         seen = self._contributor.look(events, self.table)
         cells = fold(self.table, self.texts, events, self._horizons, self.models, held=self._held)
@@ -345,12 +335,12 @@ class AccountEngine:
         if not len(idle) and not len(flood):
             return
         self.scorer.feedback.restart(self.table.account(slot) for slot in (*idle.tolist(), *flood.tolist()))
-        waiting = {slot for part in (*self._open, self._closing) for slot in part["row"].tolist()}
+        waiting = {*self._open.slots(), *self._closing["row"].tolist()}
         self.counters["evicted_idle"] += len(idle)
         self.counters["evicted_flood"] += len(flood)
         self.table.evict(np.concatenate([idle, flood]), waiting)
 
-    def _finding(self, cells: Cells, scored: Scored, cell: int, ids: dict[int, str]) -> Finding:
+    def _finding(self, cells: Cells, scored: Scored, cell: int, ids: EventIds) -> Finding:
         activity = TRANSITIONS[int(scored.transition[cell])]
         if activity is None:
             raise AssertionError("a cell without a transition makes no finding")
@@ -375,7 +365,7 @@ class AccountEngine:
             tier=int(scored.tier[cell]),
             evidence_nats=nats,
             threshold=self.scorer.threshold,
-            evidence=[*reasons(self.scorer, scored, cell, row, tuple(ids[at] for at in offsets.tolist())), *told],
+            evidence=[*reasons(self.scorer, scored, cell, row, tuple(ids.of(offsets))), *told],
             exchanges=int(row["events"]),
             asn=int(row["asn"]) or None,
             first_seen_ms=int(row["first_ms"]),
@@ -467,7 +457,8 @@ class AccountEngine:
 
     def _resume_from(self) -> tuple[int, int]:
         """Offset of the first event that still waits, and the clock's greatest event time before it."""
-        firsts = [(int(part["offset"][0]), int(part["max_before"][0])) for part in self._open]
+        first = self._open.first()
+        firsts = [] if first is None else [(int(first["offset"]), int(first["max_before"]))]
         heard = self._docket.first()
         return min([*firsts, *([heard] if heard else [])], default=(self._next_offset, self.clock.max_ts))
 
@@ -499,3 +490,16 @@ class AccountEngine:
 
 def _text_key(page: int) -> bytes:
     return TEXT_ROW + b"%06d" % page
+
+
+def _requests(items: Sequence[RequestEvent | Heartbeat | Verdict]) -> tuple[list[RequestEvent], Slots]:
+    """The requests among some items, and their positions."""
+    requests = [item for item in items if isinstance(item, RequestEvent)]
+    if len(requests) == len(items):
+        return requests, np.arange(len(items))
+    return requests, np.array([i for i, item in enumerate(items) if isinstance(item, RequestEvent)], np.intp)
+
+
+def _verdicts(items: Sequence[RequestEvent | Heartbeat | Verdict]) -> list[tuple[int, Verdict]]:
+    """The verdicts among some items, each with its position."""
+    return [(i, item) for i, item in enumerate(items) if isinstance(item, Verdict)]

@@ -7,7 +7,7 @@ what its ordinary one-shot traffic is about, which is what profiles are compared
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from stillwatch_schemas.signals import SAMPLED_REQUESTS, Content, Profile, Sampl
 from stillwatch_models import distinct, features
 from stillwatch_models.accounts import AccountTable, Rows
 from stillwatch_models.fold import FIXED, Cells
+from stillwatch_models.open_panes import EventIds
 from stillwatch_models.records import take
 
 Mask = NDArray[np.bool_]
@@ -49,7 +50,7 @@ def one_shot_share(rows: Rows) -> Floats:
 
 
 def profiles(
-    table: AccountTable, cells: Cells, nats: Floats, *, epoch: int, source: int, pane_ms: int, ids: Mapping[int, str]
+    table: AccountTable, cells: Cells, nats: Floats, *, epoch: int, source: int, pane_ms: int, ids: EventIds
 ) -> Iterator[Profile]:
     """Profiles of the candidates among the cells that have not had theirs in this epoch, which is noted."""
     due = np.flatnonzero(candidates(cells.after) & (cells.after["profiled"] != epoch))
@@ -65,7 +66,7 @@ def profiles(
             nats=float(nats[cell]),
             source=source,
             pane_end_ms=(int(cells.pane[cell]) + 1) * pane_ms,
-            event_ids=tuple(ids[offset] for offset in offsets.tolist()),
+            event_ids=tuple(ids.of(offsets)),
         )
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
+from hypothesis import given
+from hypothesis import strategies as st
 from stillwatch_models import columns
 from stillwatch_models.accounts import AccountTable
 from stillwatch_models.ceiling import MS_PER_DAY, CeilingRule
@@ -13,7 +17,8 @@ from support.builders import T0, make_event
 from support.traffic import small_config
 
 CONFIG = small_config(hard_ceiling_per_minute=300)
-"""Five in a pane of one second."""
+LIMIT = 5
+"""Requests in a pane of one second."""
 
 
 class Watch:
@@ -61,6 +66,27 @@ def test_accounts_are_counted_apart() -> None:
     assert Watch().see(mixed) == []
     both = Watch().see([*burst(9), *burst(9, account="b")])
     assert [(position, found.subject) for position, found in both] == [(4, "a"), (13, "b")]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2)), max_size=60),
+    st.lists(st.integers(1, 60), max_size=3),
+)
+def test_it_counts_as_one_would_by_hand(sent: list[tuple[str, int]], cuts: list[int]) -> None:
+    requests = [
+        make_event(event_id=str(number), account_id=account, ts=T0 + pane * 1_000)
+        for number, (account, pane) in enumerate(sent)
+    ]
+    wanted, counts, told = [], Counter[tuple[str, int]](), set()
+    for number, key in enumerate(sent):
+        counts[key] += 1
+        if counts[key] == LIMIT and key[0] not in told:
+            wanted.append((str(number), key[0]))
+            told.add(key[0])  # once a day
+    watch, found = Watch(), []
+    for start, end in pairwise(sorted({0, *cuts, len(sent)} & set(range(len(sent) + 1)))):
+        found += [one for _, one in watch.see(requests[start:end])]
+    assert [(one.evidence[0].event_ids[0], one.subject) for one in found] == wanted
 
 
 def test_once_a_day() -> None:

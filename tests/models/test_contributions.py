@@ -13,6 +13,7 @@ from stillwatch_models import distinct
 from stillwatch_models.accounts import AccountTable
 from stillwatch_models.contributions import Contributor
 from stillwatch_models.fold import fold
+from stillwatch_models.open_panes import EventIds
 from stillwatch_models.telling import MAX_ACCOUNTS, MAX_EXAMPLES
 from stillwatch_models.texts import TextMemory
 from stillwatch_schemas.events import RequestEvent
@@ -37,7 +38,7 @@ class Source:
     def see(self, items: Sequence[RequestEvent], nats: float = 0.0) -> None:
         """Fold a segment; afterwards every account has this much evidence."""
         events = waiting(self.table, items)
-        ids = {offset: item.event_id for offset, item in enumerate(items)}
+        ids = EventIds(np.arange(len(items)), [item.event_id for item in items])
         seen = self.contributor.look(events, self.table)
         cells = fold(self.table, TextMemory(TEXTS), events, HORIZONS)
         self.contributor.add(seen, cells, np.full(len(cells.slot), nats), self.table, ids)
