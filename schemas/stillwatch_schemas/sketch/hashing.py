@@ -7,6 +7,7 @@ mixed by multiplication where pairs are needed, so that the cost of a text is on
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 from stillwatch_schemas.errors import ConfigError
 from stillwatch_schemas.sketch.normalise import UNSPACED_CHAR
@@ -53,17 +54,24 @@ class TextHash:
         return int.from_bytes(state.digest()) >> (64 - HASH_BITS)
 
 
-class TokenHashes(dict[str, int]):
-    """token -> rank << 60 | keyed hash. Forgets everything when full, which changes the cost and never a value."""
+class TokenHashes(dict[str, bytes]):
+    """token -> `rank << 60 | keyed hash` in 8 bytes, little-endian: joined, those of a text are an array for NumPy.
+
+    Forgets everything when full, which changes the cost and never a value.
+    """
 
     def __init__(self, key: bytes) -> None:
         super().__init__()
         self._key = subkey(key, b"token")
 
-    def __missing__(self, token: str) -> int:
+    def joined(self, tokens: Iterable[str]) -> bytes:
+        """The values of tokens, for `np.frombuffer`."""
+        return b"".join(map(self.__getitem__, tokens))
+
+    def __missing__(self, token: str) -> bytes:
         data = token.encode("utf-8", "surrogatepass")
         digest = hashlib.blake2b(data, digest_size=8, key=self._key).digest()
-        value = rank(token) << TOKEN_BITS | int.from_bytes(digest) >> (64 - TOKEN_BITS)
+        value = (rank(token) << TOKEN_BITS | int.from_bytes(digest) >> (64 - TOKEN_BITS)).to_bytes(8, "little")
         if len(token) <= _REMEMBERED_CHARS:
             if len(self) >= _REMEMBERED:
                 self.clear()

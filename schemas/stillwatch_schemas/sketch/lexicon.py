@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
+
+import numpy as np
 
 from stillwatch_schemas.sketch.normalise import tokenise
 from stillwatch_schemas.sketch.phrases import ELICITATION, GRADING, PROBING
+from stillwatch_schemas.sketch.vocabulary import Indices
 from stillwatch_schemas.sketch.words import FUNCTION_WORDS
 
 _WILD = {"#": r" [0-9]+", "*": r"(?: [^ ]+){0,3}?"}
@@ -26,9 +28,10 @@ class _Phrase(NamedTuple):
     group: int
     weight: int
     """In hundredths."""
-    needed: frozenset[int]
-    """Hashes of its words: a text that lacks one cannot hold it."""
-    found_in: Callable[[str], object]
+    words: tuple[str, ...]
+    """Distinct, the most telling one first: a text that lacks one cannot hold the phrase."""
+    found_in: Callable[[str], object] | None
+    """None for a phrase of one word, which needs no search."""
 
 
 class Scores(NamedTuple):
@@ -43,53 +46,76 @@ class Scores(NamedTuple):
         return Scores(*map(max, self, other))
 
 
-_NOTHING = Scores()
+NO_SCORES = Scores()
 
 
 class Lexicon:
-    """Looks for a phrase only where all its words occur, of which the most telling one is looked for first.
+    """Looks for a phrase only where all its words occur: in one text by sets, in many by a table of words and texts."""
 
-    Words are compared by their keyed hashes, which the sketch needs anyway: ordinary text costs one set intersection.
-    """
+    def __init__(self) -> None:
+        self._phrases = sorted(_phrases(), key=lambda phrase: -len(phrase.words))
+        words = sorted({word for phrase in self._phrases for word in phrase.words})
+        self.numbers = {word: number for number, word in enumerate(words, start=1)}
+        """A number for each word of any phrase, from 1."""
+        self._by_telling: dict[str, list[_Phrase]] = {}
+        for phrase in self._phrases:
+            self._by_telling.setdefault(phrase.words[0], []).append(phrase)
+        self._telling = frozenset(self._by_telling)
+        self._needed = list(self._columns())
 
-    def __init__(self, hash_of: Callable[[str], int]) -> None:
-        self._hash_of = hash_of
-        self._words: dict[int, list[tuple[int, int]]] = {}
-        """Phrases of one word: group and weight."""
-        self._by_anchor: dict[int, list[_Phrase]] = {}
-        """All others, under their most telling word."""
-        for group, lists in enumerate((ELICITATION, GRADING, PROBING)):
-            for weight, phrases in lists.items():
-                for phrase in phrases.split("|"):
-                    self._add(group, round(100 * weight), phrase)
-        self._telling = frozenset(self._words.keys() | self._by_anchor.keys())
+    def _columns(self) -> Iterator[Indices]:
+        """The phrases' first words, their second words, and so on: shorter and shorter, as the longest come first."""
+        for place in range(len(self._phrases[0].words)):
+            yield np.array([self.numbers[phrase.words[place]] for phrase in self._phrases if len(phrase.words) > place])
 
-    def _add(self, group: int, weight: int, phrase: str) -> None:
-        parts = [part for word in phrase.split() for part in ([word] if word in _WILD else tokenise(word))]
-        if len(parts) == 1:
-            self._words.setdefault(self._hash_of(parts[0]), []).append((group, weight))
-            return
-        anchor = max(parts, key=lambda part: (part not in _WILD, part not in FUNCTION_WORDS, len(part)))
-        needed = frozenset(self._hash_of(part) for part in parts if part not in _WILD)
-        phrases = self._by_anchor.setdefault(self._hash_of(anchor), [])
-        phrases.append(_Phrase(group, weight, needed, _finder(parts)))
+    def scores(self, tokens: list[str], distinct: set[str]) -> Scores:
+        """The scores of a tokenised text; `distinct` are its tokens."""
+        possible = [
+            phrase
+            for word in self._telling & distinct
+            for phrase in self._by_telling[word]
+            if distinct.issuperset(phrase.words)
+        ]
+        return _scores(possible, tokens) if possible else NO_SCORES
 
-    def scores(self, tokens: list[str], distinct: AbstractSet[int]) -> Scores:
-        """The scores of a tokenised text; `distinct` are the hashes of its tokens."""
-        telling = self._telling & distinct
-        if not telling:
-            return _NOTHING
-        sums = [0, 0, 0]
-        line = ""
-        for word in telling:
-            for group, weight in self._words.get(word, ()):
-                sums[group] += weight
-            for group, weight, needed, found_in in self._by_anchor.get(word, ()):
-                if needed <= distinct:
-                    line = line or f" {' '.join(tokens)} "
-                    if found_in(line):
-                        sums[group] += weight
-        return Scores(*map(_saturate, sums)) if any(sums) else _NOTHING
+    def scores_of_many(self, words: Indices, owners: Indices, texts: list[bytes]) -> list[Scores]:
+        """The scores of texts of tokens in UTF-8, white space between them.
+
+        For each token its number in `numbers`, 0 for any other, and the text it belongs to.
+        """
+        present = np.zeros((len(self.numbers) + 1, len(texts)), dtype=np.bool_)
+        present[words, owners] = True
+        possible = present[self._needed[0]]
+        for column in self._needed[1:]:
+            possible[: len(column)] &= present[column]
+        scores = [NO_SCORES] * len(texts)
+        for text in np.flatnonzero(possible.any(axis=0)).tolist():
+            phrases = [self._phrases[at] for at in np.flatnonzero(possible[:, text]).tolist()]
+            scores[text] = _scores(phrases, texts[text].decode("utf-8", "surrogatepass").split())
+        return scores
+
+
+def _phrases() -> Iterator[_Phrase]:
+    for group, lists in enumerate((ELICITATION, GRADING, PROBING)):
+        for weight, phrases in lists.items():
+            for phrase in phrases.split("|"):
+                yield _phrase(group, round(100 * weight), phrase)
+
+
+def _phrase(group: int, weight: int, phrase: str) -> _Phrase:
+    parts = [part for word in phrase.split() for part in ([word] if word in _WILD else tokenise(word))]
+    words = {part for part in parts if part not in _WILD}
+    telling = sorted(words, key=lambda word: (word in FUNCTION_WORDS, -len(word), word))
+    return _Phrase(group, weight, tuple(telling), _finder(parts) if len(parts) > 1 else None)
+
+
+def _scores(possible: Iterable[_Phrase], tokens: list[str]) -> Scores:
+    line = f" {' '.join(tokens)} "
+    sums = [0, 0, 0]
+    for group, weight, _, found_in in possible:
+        if found_in is None or found_in(line):
+            sums[group] += weight
+    return Scores(*map(_saturate, sums)) if any(sums) else NO_SCORES
 
 
 def _saturate(hundredths: int) -> float:

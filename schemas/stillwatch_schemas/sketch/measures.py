@@ -8,6 +8,8 @@ import re
 import numpy as np
 import numpy.typing as npt
 
+from stillwatch_schemas.sketch.normalise import SEPARATOR
+
 LATIN, HAN, KANA_OR_HANGUL, CYRILLIC, ARABIC, OTHER = range(6)
 """Values of `Sketch.script`."""
 
@@ -25,6 +27,8 @@ _KANA_SHARE = 0.2
 
 _FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 _CODE_SIGNS = b"{};=<>_[]\t"
+# What remains without these are the signs and whatever begins a longer one, so at least as many as there are signs.
+_NEVER_CODE = bytes(set(range(256)) - {*_CODE_SIGNS, *b"(\n", *SEPARATOR})
 _CODE_FLOOR, _CODE_SPAN = 0.02, 0.08
 
 
@@ -59,3 +63,13 @@ def code_share(text: str) -> float:
     fenced = sum(map(len, _FENCE.findall(text))) / len(text) if fences else 0.0
     dense = min(max((signs / len(text) - _CODE_FLOOR) / _CODE_SPAN, 0.0), 1.0)
     return round(max(fenced, dense), 3)
+
+
+def code_shares(texts: list[str]) -> list[float]:
+    """`code_share` of each text: most texts have too few of the signs to be looked at one by one."""
+    data = SEPARATOR.join([text.encode("utf-8", "surrogatepass") for text in texts])
+    at_most = map(len, data.translate(None, _NEVER_CODE).split(SEPARATOR))
+    return [
+        code_share(text) if signs > _CODE_FLOOR * len(text) or "```" in text else 0.0
+        for text, signs in zip(texts, at_most, strict=True)
+    ]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-
-import msgspec
+from collections.abc import Iterable
+from typing import NamedTuple
 
 HEAD_CHARS = 4_000
 """Characters read from the start of a text."""
@@ -37,12 +37,19 @@ _INVISIBLE = re.compile("['\u2019\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u
 _COMMON_WIDE = tuple(zip("\uff0c\uff1a\uff1f\uff01\uff08\uff09\uff1b\u2026\xa0", (*",:?!();", "...", " "), strict=True))
 _SPACE = ord(" ")
 # Letters in lower case and digits stay, all else becomes a space: what is left to do is to split.
-_ASCII_WORDS = bytes(ord(chr(code).lower()) if chr(code).isalnum() else _SPACE for code in range(128)) + bytes(128)
+_ASCII_WORDS = bytes(ord(chr(code).lower()) if chr(code).isalnum() else _SPACE for code in range(128)) + bytes(
+    range(128, 256)
+)
 # Lower case, every kind of white space a space.
-_ASCII_FOLD = bytes(_SPACE if chr(code).isspace() else ord(chr(code).lower()) for code in range(128)) + bytes(128)
+_ASCII_FOLD = bytes(_SPACE if chr(code).isspace() else ord(chr(code).lower()) for code in range(128)) + bytes(
+    range(128, 256)
+)
+
+SEPARATOR = b"\xff"
+"""Stands between texts: a byte that occurs neither in ASCII nor in UTF-8."""
 
 
-class Normal(msgspec.Struct, frozen=True, gc=False):
+class Normal(NamedTuple):
     """A text as the rest of the sketch sees it."""
 
     text: str
@@ -51,6 +58,17 @@ class Normal(msgspec.Struct, frozen=True, gc=False):
     """`text` case-folded, white space collapsed, in UTF-8: what the text hash covers."""
     tokens: list[str]
     """Case-folded words and numbers; single characters of scripts without spaces."""
+
+
+class Normals(NamedTuple):
+    """Many texts as the rest of the sketch sees them, one list for each part."""
+
+    texts: list[str]
+    """As in `Normal`."""
+    folded: list[bytes]
+    """As in `Normal`."""
+    words: list[bytes]
+    """The tokens in UTF-8, white space between them."""
 
 
 def clip(text: str) -> str:
@@ -70,11 +88,38 @@ def normalise(text: str) -> Normal:
     clipped = clip(text)
     if clipped.isascii():
         data = clipped.encode("ascii")
-        folded = data.translate(_ASCII_FOLD)
-        if b"  " in folded or folded[:1] == b" " or folded[-1:] == b" ":
-            folded = b" ".join(folded.split())
+        folded = _collapsed(data.translate(_ASCII_FOLD))
         return Normal(clipped, folded, data.translate(_ASCII_WORDS, b"'").decode("ascii").split())
     return normalise_any(clipped)
+
+
+def normalise_many(texts: Iterable[str]) -> Normals:
+    """What `normalise` gives for each text; those in ASCII, which is most traffic, are worked on end to end."""
+    clipped = list(map(clip, texts))
+    data = SEPARATOR.join([text.encode("ascii") for text in clipped if text.isascii()])
+    folded = iter(data.translate(_ASCII_FOLD).split(SEPARATOR))
+    words = iter(data.translate(_ASCII_WORDS, b"'").split(SEPARATOR))
+    normals = Normals([], [], [])
+    for text in clipped:
+        if text.isascii():
+            _append(normals, text, _collapsed(next(folded)), next(words))
+        else:
+            normal = normalise_any(text)
+            _append(normals, normal.text, normal.folded, " ".join(normal.tokens).encode("utf-8", "surrogatepass"))
+    return normals
+
+
+def _append(normals: Normals, text: str, folded: bytes, words: bytes) -> None:
+    normals.texts.append(text)
+    normals.folded.append(folded)
+    normals.words.append(words)
+
+
+def _collapsed(folded: bytes) -> bytes:
+    """Single spaces only, and none at the ends."""
+    if b"  " in folded or folded[:1] == b" " or folded[-1:] == b" ":
+        return b" ".join(folded.split())
+    return folded
 
 
 def normalise_any(clipped: str) -> Normal:

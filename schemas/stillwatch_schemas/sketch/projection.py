@@ -13,56 +13,58 @@ Features are the distinct words and every pair of neighbouring words; a mark sta
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_left
+from math import sqrt
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from stillwatch_schemas.sketch.hashing import FUNCTION, TOKEN_BITS, subkey
+from stillwatch_schemas.sketch.vocabulary import U64, Indices, Tokens, constant
 
 MINHASHES = 16
 DIMENSIONS = 32
 SCALE = 127
 """Length of the embedding before rounding to signed bytes."""
 
-U64 = npt.NDArray[np.uint64]
-_HALF = np.uint64(32)
-_RANK = np.uint64(TOKEN_BITS)
-_FUNCTION_WORDS_END = (FUNCTION + 1) << TOKEN_BITS
+_HALF = constant(32)
+_RANK = constant(TOKEN_BITS)
+_FUNCTION_WORDS_END = constant((FUNCTION + 1) << TOKEN_BITS)
 _LANES = DIMENSIONS // 4
 # In sixths.
 _PAIR, _FUNCTION_WORD, _WORD = 3, 2, 6
-_WEIGHT_OF_RANK = np.array([[_FUNCTION_WORD], *[[_WORD]] * 15], dtype=np.uint64)
+_WEIGHT_OF_RANK = np.array([_FUNCTION_WORD, *[_WORD] * 15], dtype=np.uint64)
+
 
 Vectors = tuple[tuple[int, ...], bytes]
 """MinHash and embedding of a text."""
 
 
-class Bags:
-    """The token values of many texts end to end; texts without tokens are left out by the caller."""
+class Bags(NamedTuple):
+    """The token values of texts end to end; each text has one or more."""
 
-    def __init__(self, mark: int) -> None:
-        self._mark = mark
-        self.stream: list[int] = [mark]
-        """All tokens in order, a mark between texts."""
-        self.pair_starts: list[int] = []
-        """Where each text's first pair stands in `stream`."""
-        self.words: list[int] = []
-        """The distinct tokens of each text."""
-        self.word_starts: list[int] = []
-        self.weights: list[list[float]] = []
-        """Sum of the weights of each text's features, in sixths; a column."""
+    stream: U64
+    """All tokens in order, a mark before the first, between texts and after the last."""
+    pair_starts: Indices
+    """Where each text's first pair stands in `stream`."""
+    words: U64
+    """The distinct tokens of each text."""
+    word_starts: Indices
+    """Where each text's first one stands in `words`."""
 
-    def add(self, values: list[int], distinct: list[int]) -> None:
-        """Append a text: its token values in order, and the distinct ones ascending."""
-        function_words = bisect_left(distinct, _FUNCTION_WORDS_END)
-        content_words = len(distinct) - function_words
-        self.weights.append([_PAIR * (len(values) + 1.0) + _FUNCTION_WORD * function_words + _WORD * content_words])
-        self.pair_starts.append(len(self.stream) - 1)
-        self.word_starts.append(len(self.words))
-        self.stream += values
-        self.stream.append(self._mark)
-        self.words += distinct
+
+def bags_of(tokens: Tokens, mark: U64) -> Bags:
+    """The bags of all texts that have tokens; each text's distinct ones ascend."""
+    values, texts = tokens.values, np.arange(len(tokens.starts))
+    stream = np.full(len(values) + len(texts) + 1, mark)
+    stream[np.arange(1, len(values) + 1) + tokens.owners] = values
+    unique, numbers = np.unique(values, return_inverse=True)
+    keys = tokens.owners * len(unique)
+    keys += numbers
+    keys.sort()
+    keys = keys[np.append(True, keys[1:] != keys[:-1])]
+    word_starts = np.searchsorted(keys, texts * len(unique))
+    return Bags(stream, tokens.starts + texts, unique.take(keys % len(unique)), word_starts)
 
 
 class Projector:
@@ -73,48 +75,64 @@ class Projector:
         words = np.frombuffer(stream, dtype="<u8").astype(np.uint64)
         odd = words | np.uint64(1)
         self._a, self._b = odd[:MINHASHES, None], words[MINHASHES : 2 * MINHASHES, None]
-        self._left, self._right, mark = odd[-3:]
-        self._mark = int(mark)
+        self._left, self._right, self.mark = map(constant, odd[-3:].tolist())
         self._counters = _counters()
 
-    def bags(self) -> Bags:
-        """Room for the next texts."""
-        return Bags(self._mark)
+    def project(self, bags: Bags) -> tuple[list[tuple[int, ...]], list[bytes]]:
+        """MinHash and embedding of each text."""
+        pairs = self._pairs(bags.stream)
+        least = np.minimum.reduceat(self._permuted(pairs), bags.pair_starts, axis=1)
+        least >>= _HALF
+        return list(map(tuple, least.T.tolist())), self._embed(pairs, bags)
 
-    def project(self, bags: Bags) -> list[Vectors]:
-        """MinHash and embedding of each text; there must be at least one."""
-        values = np.array(bags.stream + bags.words, dtype=np.uint64)
-        pairs_end = len(bags.stream) - 1
-        features = values[:-1] * self._left
-        features += values[1:] * self._right
-        features ^= features >> _HALF
-        minhashes = self._minhash(features[:pairs_end], bags.pair_starts)
-        words = values[pairs_end + 1 :]
-        features[pairs_end:] = words
-        return list(zip(minhashes, self._embed(features, words, bags), strict=True))
+    def project_one(self, stream: U64, words: U64) -> Vectors:
+        """The same of one text; `stream` and `words`, which ascend, as in `Bags`."""
+        pairs = self._pairs(stream)
+        least = np.minimum.reduce(self._permuted(pairs), axis=1)
+        least >>= _HALF
+        return tuple(least.tolist()), self._embed_one(pairs, words)
 
-    def _minhash(self, pairs: U64, starts: list[int]) -> list[tuple[int, ...]]:
+    def _pairs(self, stream: U64) -> U64:
+        pairs = stream[:-1] * self._left
+        pairs += stream[1:] * self._right
+        pairs ^= pairs >> _HALF
+        return pairs
+
+    def _permuted(self, pairs: U64) -> U64:
+        """A row for each of MinHash's functions."""
         values = self._a * pairs
         values += self._b
-        least = np.minimum.reduceat(values, starts, axis=1)
-        least >>= _HALF
-        return list(map(tuple, least.T.tolist()))
+        return values
 
-    def _embed(self, features: U64, words: U64, bags: Bags) -> list[bytes]:
-        """For each of the lower 32 bits: twice the weight of the hashes that have it set, less the weight of all.
+    def _embed(self, pairs: U64, bags: Bags) -> list[bytes]:
+        """For each of the lower 32 bits: twice the weight of the hashes that have it set, less the weight of all."""
+        weights = _WEIGHT_OF_RANK.take(bags.words >> _RANK)
+        of_words = self._bits(bags.words)
+        of_words *= weights[:, None]
+        counts = np.add.reduceat(self._bits(pairs), bags.pair_starts)
+        counts *= np.uint64(_PAIR)
+        counts += np.add.reduceat(of_words, bags.word_starts)
+        sums = _read(counts)
+        pair_counts = np.diff(bags.pair_starts, append=len(pairs))
+        sums -= (pair_counts * float(_PAIR) + np.add.reduceat(weights, bags.word_starts))[:, None]
+        lengths = np.sqrt(np.vecdot(sums, sums))
+        packed = _packed(sums, (SCALE / np.maximum(lengths, 1.0))[:, None])
+        return [packed[at : at + DIMENSIONS] for at in range(0, len(packed), DIMENSIONS)]
 
-        `features` are the pairs, then the words. No counter overflows: a text has at most 4,501 pairs and 4,500 words.
-        """
-        counters = self._counters.take(features.astype("<u4").view(np.uint8), axis=0).reshape(-1, _LANES)
-        pairs_end = len(features) - len(words)
-        counters[pairs_end:] *= _WEIGHT_OF_RANK.take(words >> _RANK, axis=0)
-        starts = bags.pair_starts + [pairs_end + start for start in bags.word_starts]
-        counts = np.add.reduceat(counters, starts)
-        weighted = counts[: len(bags.weights)] * np.uint64(_PAIR)
-        weighted += counts[len(bags.weights) :]
-        sums = weighted.astype("<u8", copy=False).view("<u2") * 2.0
-        sums -= np.array(bags.weights, dtype=np.float64)
-        return _pack(sums)
+    def _embed_one(self, pairs: U64, words: U64) -> bytes:
+        function_words, all_words = int(words.searchsorted(_FUNCTION_WORDS_END)), len(words)
+        weights = np.full((all_words + len(pairs), 1), _PAIR, dtype=np.uint64)
+        weights[:function_words] = _FUNCTION_WORD
+        weights[function_words:all_words] = _WORD
+        bits = self._bits(np.concatenate((words, pairs)))
+        bits *= weights
+        sums = _read(np.add.reduce(bits, axis=0))
+        sums -= _PAIR * len(pairs) + _FUNCTION_WORD * function_words + _WORD * (all_words - function_words)
+        return _packed(sums, SCALE / max(sqrt(sums.dot(sums)), 1.0))
+
+    def _bits(self, hashes: U64) -> U64:
+        """A row for each hash: its lower 32 bits as counters."""
+        return self._counters.take(hashes.astype("<u4").view(np.uint8), axis=0).reshape(-1, _LANES)
 
 
 def _counters() -> U64:
@@ -123,9 +141,12 @@ def _counters() -> U64:
     return bits.astype("<u2").view("<u8").astype(np.uint64)
 
 
-def _pack(sums: npt.NDArray[np.float64]) -> list[bytes]:
-    """Each row scaled to length 127 and rounded to signed bytes."""
-    lengths = np.sqrt(np.vecdot(sums, sums))
-    sums *= (SCALE / np.maximum(lengths, 1.0))[:, None]
-    packed = np.rint(sums, sums).astype(np.int8).tobytes()
-    return [packed[at : at + DIMENSIONS] for at in range(0, len(packed), DIMENSIONS)]
+def _read(counters: U64) -> npt.NDArray[np.float64]:
+    """Twice what each counter says. None overflows: a text has at most 4,501 pairs and 4,500 words."""
+    return counters.astype("<u8", copy=False).view("<u2") * 2.0
+
+
+def _packed(sums: npt.NDArray[np.float64], scale: float | npt.NDArray[np.float64]) -> bytes:
+    """The sums, which are lost, scaled and rounded to signed bytes."""
+    sums *= scale
+    return np.rint(sums, sums).astype(np.int8).tobytes()
