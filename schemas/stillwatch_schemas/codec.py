@@ -6,6 +6,7 @@ What a client may have broken in a request event is mended by `fitting.py` befor
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -16,7 +17,13 @@ from stillwatch_schemas.errors import ContractError
 from stillwatch_schemas.events import RequestEvent
 from stillwatch_schemas.fitting import convert_request, shorten_text
 from stillwatch_schemas.limits import MAX_VALUE_BYTES
-from stillwatch_schemas.refusals import contract_error, refuse_partial_sketch, refuse_size
+from stillwatch_schemas.refusals import (
+    WHOLE_EMBEDDING,
+    WHOLE_MINHASH,
+    contract_error,
+    refuse_partial_sketch,
+    refuse_size,
+)
 from stillwatch_schemas.signals import ProfileSignal, Signal
 from stillwatch_schemas.verdicts import Verdict
 
@@ -63,16 +70,40 @@ _decode_request_json = msgspec.json.Decoder(RequestEvent).decode
 
 
 def decode_request(value: bytes | None, *, max_bytes: int = MAX_VALUE_BYTES) -> RequestEvent:
-    """The request event in a record's value; raises `ContractError`. The hot path: one call per event."""
-    if not value or len(value) > max_bytes:
-        refuse_size("request event", value, max_bytes)
-    try:
-        event = _decode_request_json(value)
-    except _UNFIT as error:
-        raise contract_error("request event", error, value) from None
-    if event.sketch is not None:
-        refuse_partial_sketch(event.sketch)
-    return event
+    """The request event in a record's value; raises `ContractError`."""
+    events, errors = decode_requests((value,), max_bytes=max_bytes)
+    if errors:
+        raise errors[0]
+    return events[0]
+
+
+def decode_requests(
+    values: Sequence[bytes | None], *, max_bytes: int = MAX_VALUE_BYTES
+) -> tuple[list[RequestEvent], dict[int, ContractError]]:
+    """The request events in these records' values, and by position why the other values are none.
+
+    The hot path: nothing is called for a good value but the decoder.
+    """
+    events: list[RequestEvent] = []
+    errors: dict[int, ContractError] = {}
+    decode, rest = _decode_request_json, iter(values)
+    while len(events) + len(errors) < len(values):
+        try:
+            for value in rest:
+                if not value or len(value) > max_bytes:
+                    refuse_size("request event", value, max_bytes)
+                event = decode(value)
+                sketch = event.sketch
+                if sketch is not None and not (
+                    len(sketch.minhash) in WHOLE_MINHASH and len(sketch.embedding) in WHOLE_EMBEDDING
+                ):
+                    refuse_partial_sketch(sketch)
+                events.append(event)
+        except ContractError as error:
+            errors[len(events) + len(errors)] = error
+        except _UNFIT as error:
+            errors[len(events) + len(errors)] = contract_error("request event", error, value)
+    return events, errors
 
 
 def encode_request(event: RequestEvent, *, max_bytes: int = MAX_VALUE_BYTES) -> bytes:

@@ -35,7 +35,7 @@ from stillwatch_schemas.limits import (
 )
 
 
-class Sketch(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Sketch(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """What detection needs of a prompt, without the prompt (privacy mode).
 
     Computed by `stillwatch_schemas.sketch`, in the emitter or in the account agent: same function, same result.

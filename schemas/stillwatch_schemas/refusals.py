@@ -25,6 +25,9 @@ CODES: Final = {
 }
 SECRET_FIELDS: Final = frozenset({"prompt", "system_prompt"})
 """Fields whose value is never shown in a message: messages go into logs and headers."""
+WHOLE_MINHASH: Final = (MINHASH_VALUES, 0)
+WHOLE_EMBEDDING: Final = (EMBEDDING_BYTES, 0)
+"""Lengths that these parts of a sketch may have, the usual one first."""
 
 _PATH = re.compile(r" - at `(?:key in )?\$?\.?(.*)`$", re.DOTALL)
 _MISSING = re.compile(r"missing required field `([^`]*)`")
@@ -44,13 +47,14 @@ def refuse_size(what: str, value: bytes | None, max_bytes: int) -> NoReturn:
 
 def refuse_partial_sketch(sketch: Sketch) -> None:
     """Raise for a sketch that has a part of its MinHash or of its projection: the core reads them as arrays."""
-    _whole("sketch.minhash", len(sketch.minhash), MINHASH_VALUES)
-    _whole("sketch.embedding", len(sketch.embedding), EMBEDDING_BYTES)
+    _whole("sketch.minhash", len(sketch.minhash), WHOLE_MINHASH)
+    _whole("sketch.embedding", len(sketch.embedding), WHOLE_EMBEDDING)
 
 
-def _whole(field: str, found: int, full: int) -> None:
-    if found not in (0, full):
-        message = f"this request event does not fit in field `{field}`: Expected length 0 or {full}; found {found}"
+def _whole(field: str, found: int, allowed: tuple[int, int]) -> None:
+    if found not in allowed:
+        expected = f"Expected length 0 or {max(allowed)}"
+        message = f"this request event does not fit in field `{field}`: {expected}; found {found}"
         raise ContractError("invalid_value", message, field=field)
 
 

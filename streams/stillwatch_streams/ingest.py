@@ -7,8 +7,8 @@ What does not fit becomes a `DeadLetter` with a stable code; it never stops the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Literal, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Literal, Protocol, TypeVar
 
 import msgspec
 from msgspec.structs import force_setattr
@@ -26,14 +26,18 @@ from stillwatch_streams.settings import SourceSettings
 PUBLIC_SKETCH_KEY = b"stillwatch-public-sketch-key"
 """Used where no key is configured: results are the same everywhere, but anybody can test a sketch against guesses."""
 
+T = TypeVar("T")
 Format = Literal["native", "litellm"]
 Item = RequestEvent | Heartbeat | Verdict
-Adapter = Callable[[bytes | None], RequestEvent]
+Adapter = Callable[[Sequence[bytes | None]], tuple[list[RequestEvent], dict[int, ContractError]]]
 
+CONTROL_HEADERS = frozenset({HEARTBEAT_HEADER, VERDICT_HEADER})
+"""A record with one of these headers carries no request; the first of them counts."""
 MAX_TS_DIGITS = len(str(MAX_TS_MS))
 
-ADAPTERS: dict[str, Adapter] = {"native": native.decode, "litellm": litellm.decode}
-"""One adapter a source format: value bytes to event, ContractError naming the field as the source calls it."""
+ADAPTERS: dict[str, Adapter] = {"native": native.decode_all, "litellm": litellm.decode_all}
+"""One adapter a source format: values to events, and by position the ContractErrors, which name the field as the source
+calls it."""
 
 
 class Record(Protocol):
@@ -84,6 +88,26 @@ class DeadLetter(msgspec.Struct, frozen=True):
     record: Record
 
 
+class Parsed:
+    """What has been made of some records so far."""
+
+    def __init__(self) -> None:
+        self.items: list[Item] = []
+        self.offsets: list[int] = []
+        self.dead: list[DeadLetter] = []
+
+    def keep(self, items: Sequence[Item], records: Sequence[Record]) -> None:
+        """Items, and the records that they were."""
+        self.items += items
+        self.offsets += [record.offset for record in records]
+
+    def bury(self, records: Sequence[Record], errors: Mapping[int, ContractError]) -> Sequence[Record]:
+        """Set records aside, by position; returns the others."""
+        for at, error in errors.items():
+            self.dead.append(DeadLetter(error.code, str(error), error.field, records[at]))
+        return _others(records, errors)
+
+
 class Ingest:
     """Turns the records of one partition into a batch of events.
 
@@ -115,17 +139,15 @@ class Ingest:
 
     def parse(self, records: Sequence[Record]) -> tuple[Batch[Item], list[DeadLetter]]:
         """`decode` without sketching: events still have their texts, for `sketch` to take."""
-        items: list[Item] = []
-        offsets: list[int] = []
-        dead: list[DeadLetter] = []
-        for record in records:
-            try:
-                items.append(self._item(record))
-            except ContractError as error:
-                dead.append(DeadLetter(error.code, str(error), error.field, record))
-            else:
-                offsets.append(record.offset)
-        return Batch(items, offsets, records[-1].offset + 1), dead
+        parsed = Parsed()
+        start = 0
+        for at in [at for at, record in enumerate(records) if record.headers and _is_control(record)]:
+            self._requests(records[start:at], parsed)
+            self._control(records[at], parsed)
+            start = at + 1
+        self._requests(records[start:] if start else records, parsed)
+        dead = sorted(parsed.dead, key=lambda letter: letter.record.offset)
+        return Batch(parsed.items, parsed.offsets, records[-1].offset + 1), dead
 
     def sketch(self, items: Iterable[Item]) -> None:
         """Sketch the texts unless the emitter did, then forget them: no state downstream ever holds a prompt."""
@@ -139,28 +161,29 @@ class Ingest:
         """Whether texts are sketched at all."""
         return self._sketcher is not None
 
-    def _item(self, record: Record) -> Item:
-        control = self._control(record) if record.headers else None
-        if control is not None:
-            return control
-        event = self._adapt(record.value)
-        if self._skew is not None:
-            self._check_time(event.ts, record.timestamp)
-        return event
+    def _requests(self, records: Sequence[Record], parsed: Parsed) -> None:
+        """Records that carry requests, all at once."""
+        events, errors = self._adapt([record.value for record in records])
+        records = parsed.bury(records, errors)
+        forged = self._forged(events, records)
+        parsed.keep(_others(events, forged), parsed.bury(records, forged))
 
-    def _control(self, record: Record) -> Heartbeat | Verdict | None:
-        """What a record says that carries no request; None for one that does.
+    def _control(self, record: Record, parsed: Parsed) -> None:
+        """A record that carries no request but a heartbeat or a verdict."""
+        try:
+            parsed.keep([self._said(record)], [record])
+        except ContractError as error:
+            parsed.bury([record], {0: error})
 
-        A verdict's time needs no check: it does not move the clock.
-        """
-        for name, value in record.headers:
-            if name == HEARTBEAT_HEADER:
-                beat = Heartbeat(_heartbeat_time(value))
-                self._check_time(beat.ts, record.timestamp)
-                return beat
-            if name == VERDICT_HEADER:
-                return self._verdict(record)
-        return None
+    def _said(self, record: Record) -> Heartbeat | Verdict:
+        """What a control record says; a verdict's time needs no check, because it does not move the clock."""
+        name, value = next(header for header in record.headers if header[0] in CONTROL_HEADERS)
+        if name == VERDICT_HEADER:
+            return self._verdict(record)
+        beat = Heartbeat(_heartbeat_time(value))
+        if self._skew is not None and abs(beat.ts - record.timestamp) > self._skew:
+            raise _forged_time(beat.ts, record.timestamp, self._skew)
+        return beat
 
     def _verdict(self, record: Record) -> Verdict:
         if not self._accept_verdicts:
@@ -168,14 +191,13 @@ class Ingest:
             raise ContractError("refused_verdict", message, field=VERDICT_HEADER)
         return decode_verdict(record.value)
 
-    def _check_time(self, ts: int, broker_ts: int) -> None:
-        """Event time moves everybody's panes, so nobody may push it further than the allowed skew."""
-        if self._skew is None or abs(ts - broker_ts) <= self._skew:
-            return
-        where = (
-            f"{ts - broker_ts:+d} ms from the broker's {broker_ts}" if broker_ts >= 0 else "but the broker kept no time"
-        )
-        raise ContractError("forged_time", f"ts is {ts}, {where}; allowed is {self._skew} ms either way", field="ts")
+    def _forged(self, events: Sequence[RequestEvent], records: Sequence[Record]) -> dict[int, ContractError]:
+        """By position, why an event's time is not believed."""
+        if self._skew is None:
+            return {}
+        apart = [event.ts - record.timestamp for event, record in zip(events, records, strict=True)]
+        far = [at for at, by in enumerate(apart) if abs(by) > self._skew]
+        return {at: _forged_time(events[at].ts, records[at].timestamp, self._skew) for at in far}
 
 
 class Texts:
@@ -215,6 +237,21 @@ def ingest_for(source: SourceSettings, *, has_broker_time: bool) -> Ingest:
 def sketch_key(source: SourceSettings) -> bytes:
     """The key that texts are sketched under."""
     return source.sketch_key.encode() or PUBLIC_SKETCH_KEY
+
+
+def _is_control(record: Record) -> bool:
+    return any(name in CONTROL_HEADERS for name, _ in record.headers)
+
+
+def _others(these: Sequence[T], without: Mapping[int, ContractError]) -> Sequence[T]:
+    """Without those at some positions, if any."""
+    return [one for at, one in enumerate(these) if at not in without] if without else these
+
+
+def _forged_time(ts: int, broker_ts: int, skew: int) -> ContractError:
+    """Event time moves everybody's panes, so nobody may push it further than the allowed skew."""
+    where = f"{ts - broker_ts:+d} ms from the broker's {broker_ts}" if broker_ts >= 0 else "but the broker kept no time"
+    return ContractError("forged_time", f"ts is {ts}, {where}; allowed is {skew} ms either way", field="ts")
 
 
 def _heartbeat_time(value: bytes | None) -> int:

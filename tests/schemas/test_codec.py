@@ -116,6 +116,21 @@ def test_what_is_odd_but_fits_is_taken() -> None:
     assert codec.decode_request(request_with(ts=MAX_TS_MS, account_id="a" * 256)).ts == MAX_TS_MS
 
 
+def test_of_many_values_the_bad_ones_are_told_by_their_position() -> None:
+    good = [codec.encode_request(make_event(event_id=name)) for name in "abc"]
+    values = [b"{", None, good[0], good[1], b"x" * (MAX_VALUE_BYTES + 1), good[2], b"[]"]
+    events, errors = codec.decode_requests(values)
+    assert [event.event_id for event in events] == ["a", "b", "c"]
+    assert {at: error.code for at, error in errors.items()} == {
+        0: "malformed_json",
+        1: "empty_value",
+        4: "oversized",
+        6: "wrong_type",
+    }
+    assert {at: str(error) for at, error in errors.items()} == {at: str(refusal(values[at])) for at in errors}
+    assert codec.decode_requests([]) == ([], {})
+
+
 def test_the_size_limit_can_be_set() -> None:
     value = codec.encode_request(make_event())
     assert codec.decode_request(value, max_bytes=len(value)) == make_event()

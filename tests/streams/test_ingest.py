@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from stillwatch_schemas.codec import encode_verdict
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from stillwatch_schemas.codec import encode_request, encode_verdict
 from stillwatch_schemas.errors import ConfigError
 from stillwatch_schemas.events import HEARTBEAT_HEADER, Heartbeat, RequestEvent, Sketch
 from stillwatch_schemas.verdicts import VERDICT_HEADER
@@ -137,10 +140,31 @@ def test_privacy_mode_passes_through() -> None:
     assert batch.items == [event]
 
 
-def test_the_batch_size_changes_nothing() -> None:
-    records = [*make_records(7), PlainRecord(value=b"[]", offset=7), *make_records(5, first_offset=8)]
-    whole, dead = Ingest(sketcher=LengthSketcher()).decode(records)
-    singly = [Ingest(sketcher=LengthSketcher()).decode([record]) for record in records]
+KINDS = {
+    "good": lambda: record_of(make_event()),
+    "sketched": lambda: record_of(make_event(prompt=None, sketch=make_sketch())),
+    "traced": lambda: replace(record_of(make_event()), headers=(("traceparent", b"00-1-2-01"),)),
+    "forged": lambda: record_of(make_event(ts=T0 - SKEW_MS - 1), timestamp=T0),
+    "malformed": lambda: PlainRecord(value=b"[]"),
+    "two in one": lambda: PlainRecord(value=encode_request(make_event()) + b"\n" + encode_request(make_event())),
+    "half a sketch": lambda: record_of(make_event(sketch=make_sketch(minhash=(1, 2)))),
+    "empty": lambda: PlainRecord(value=None),
+    "beat": lambda: heartbeat(str(T0).encode()),
+    "beat that is none": lambda: heartbeat(b"soon"),
+    "verdict": lambda: verdict_record(encode_verdict(make_verdict())),
+}
+"""Every kind of record."""
+
+
+@given(st.lists(st.sampled_from(sorted(KINDS)), min_size=1, max_size=12))
+def test_the_batch_size_changes_nothing(kinds: list[str]) -> None:
+    records = [replace(KINDS[kind](), offset=offset) for offset, kind in enumerate(kinds)]
+    ingest = Ingest(sketcher=LengthSketcher(), allowed_skew_ms=SKEW_MS)
+    whole, dead = ingest.decode(records)
+    singly = [ingest.decode([record]) for record in records]
+    good = ("good", "sketched", "traced", "beat", "verdict")
+    assert whole.offsets == [offset for offset, kind in enumerate(kinds) if kind in good]
+    assert [letter.record for letter in dead] == [records[at] for at, kind in enumerate(kinds) if kind not in good]
     assert whole.items == [item for batch, _ in singly for item in batch.items]
     assert whole.offsets == [offset for batch, _ in singly for offset in batch.offsets]
     assert dead == [letter for _, letters in singly for letter in letters]

@@ -1,1 +1,1 @@
-"""One module a source format: each has `decode(value: bytes) -> RequestEvent`, raising ContractError."""
+"""One module a source format: each has `decode_all(values)`: events, and by position why the others are none."""

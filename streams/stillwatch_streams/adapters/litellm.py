@@ -8,6 +8,7 @@ the dead-letter queue by writing something silly.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -97,6 +98,18 @@ class Payload(msgspec.Struct):
 
 
 _PAYLOADS: Codec[Payload] = Codec("LiteLLM payload", Payload)
+
+
+def decode_all(values: Sequence[bytes | None]) -> tuple[list[RequestEvent], dict[int, ContractError]]:
+    """The events in these payloads, and by position why the other payloads give none."""
+    events: list[RequestEvent] = []
+    errors: dict[int, ContractError] = {}
+    for at, value in enumerate(values):
+        try:
+            events.append(decode(value))
+        except ContractError as error:
+            errors[at] = error
+    return events, errors
 
 
 def decode(value: bytes | None) -> RequestEvent:

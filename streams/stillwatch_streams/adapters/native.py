@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from stillwatch_schemas.codec import decode_request
-from stillwatch_schemas.events import RequestEvent
+from stillwatch_schemas.codec import decode_requests
 
-
-def decode(value: bytes | None) -> RequestEvent:
-    """The event in a record's value; ContractError names the field."""
-    return decode_request(value)
+decode_all = decode_requests
+"""The events in these records' values, and by position the ContractError of the others, which names the field."""
