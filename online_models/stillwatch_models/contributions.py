@@ -72,10 +72,9 @@ class Contributor:
     def add(self, seen: Seen, cells: Cells, nats: Floats, table: AccountTable, event_ids: EventIds) -> None:
         """Keep a segment's events, with the evidence that each account had after its pane (0: too few requests)."""
         seen["nats"] = np.repeat(nats, cells.count)
-        accounts = [table.account(slot) for slot in cells.slot.tolist()]
-        self._spans.add(
-            seen, np.repeat(np.arange(len(accounts)), cells.count), accounts, event_ids.of(cells.events["offset"])
-        )
+        accounts = list(map(table.account, cells.slot.tolist()))
+        ids = event_ids.of(cells.events["offset"])
+        self._spans.add(seen, np.repeat(np.arange(len(accounts)), cells.count), accounts, ids)
 
     def tell(self, closed_before: int) -> Iterator[Contribution]:
         """Contributions of the spans that are over, in the order of their ends; they are forgotten."""

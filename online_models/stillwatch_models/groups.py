@@ -29,7 +29,7 @@ from stillwatch_schemas.signals import Contribution, PaneClosed, Signal
 
 from stillwatch_models import distinct, evidence
 from stillwatch_models.config import EngineConfig
-from stillwatch_models.detectors.groups import GROUP_DETECTORS, Reading, View
+from stillwatch_models.detectors.groups import GROUP_DETECTORS, Reading, View, sign_up_batch
 from stillwatch_models.detectors.groups.base import LEAST_NATS
 from stillwatch_models.group_findings import Case, group_finding
 from stillwatch_models.group_kinds import CROWDS, KINDS, SHARED
@@ -50,6 +50,9 @@ from stillwatch_models.shard import Batch, Checkpoint, Outputs
 
 KEEP_SHARE = 0.95
 """Of the allowed groups, so many stay when some must go: making room costs a sort."""
+
+DATED = sign_up_batch.DETECTOR.kinds
+"""Kinds whose members' days of creation are asked for."""
 
 GROUP_ROW, CLOCK_ROW = b"g:", b"m:clock"
 GROUP_VERSION = 2
@@ -238,7 +241,9 @@ class GroupEngine:
         if kind in CROWDS:
             refresh(state, seen)
             return
-        state.distinct = distinct.sketch_of(sorted(seen), state.distinct)
+        newcomers = seen.keys() - state.members.keys()  # members are in the sketch already
+        if newcomers:
+            state.distinct = distinct.sketch_of(sorted(newcomers), state.distinct)
         state.size = distinct.size_of(state.distinct)
         self._population.count(seen.values(), 1)
         self._population.count(remember(state, seen), -1)
@@ -259,7 +264,7 @@ class GroupEngine:
             before=None if state.before is None else frozenset(state.before),
             silence=silence,
             size=state.size,
-            created=self._created(state, window) if now.fresh or now.arrivals else (),
+            created=self._created(state, window) if kind in DATED and (now.fresh or now.arrivals) else (),
             births=self._population.births,
             around=self._population.of(kind),
             newcomers=self._population.newcomers,

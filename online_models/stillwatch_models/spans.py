@@ -8,6 +8,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from stillwatch_models.records import join
+
 SEEN = np.dtype(
     [
         ("pane", "i8"),
@@ -64,7 +66,7 @@ class Span:
     def events(self) -> Seen:
         """All events, in one array."""
         if len(self._parts) != 1:
-            self._parts = [np.concatenate(self._parts)] if self._parts else [np.zeros(0, SEEN)]
+            self._parts = [join(self._parts)] if self._parts else [np.zeros(0, SEEN)]
         return self._parts[0]
 
     def add(self, seen: Seen, cell_of: Indices, accounts: Sequence[str], ids: Sequence[str]) -> None:

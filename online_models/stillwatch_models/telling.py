@@ -25,6 +25,7 @@ from stillwatch_models.group_kinds import (
     TOLD_FROM,
     group_name,
 )
+from stillwatch_models.records import take
 from stillwatch_models.spans import Span
 
 MAX_ACCOUNTS = 32
@@ -69,16 +70,12 @@ class _Groups(msgspec.Struct):
     """First event of each (group, account)."""
     groups: Indices
     """First pair of each group."""
-    values: list[int]
+    requests: Indices
+    """Events of each pair."""
+    accounts: Indices
+    """Pairs of each group."""
+    values: NDArray[np.int64]
     """What each group is."""
-
-    def requests(self) -> Indices:
-        """Events of each pair."""
-        return _sizes(self.pairs, len(self.at))
-
-    def accounts(self) -> Indices:
-        """Pairs of each group."""
-        return _sizes(self.groups, len(self.pairs))
 
 
 def tell(span: Span, to: Tellable) -> Iterator[Contribution]:
@@ -96,7 +93,8 @@ def _by_account(span: Span) -> _Events:
     rank = np.empty(len(names), np.intp)
     rank[by_name] = np.arange(len(names))
     at = _order(rank[events["who"]])
-    columns = {name: events[name][at] for name in events.dtype.names or ()}
+    ordered = take(events, at)
+    columns = {name: ordered[name].copy() for name in ordered.dtype.names or ()}
     columns["who"] = rank[columns["who"]]
     panes = int(events["pane"].max()) - int(events["pane"].min()) + 1
     return _Events(columns, at, np.array(names, object)[by_name], span.ids, panes)
@@ -109,26 +107,30 @@ def _grouped(kind: str, events: _Events) -> _Groups | None:
     value = events.columns[kind][at].astype(np.int64)
     order = _order(value)
     at, value = at[order], value[order]
-    who = events.columns["who"][at]
+    groups = _runs(value, events.columns["who"][at], at)
+    if kind in ALWAYS_TOLD:
+        return groups
+    told = groups.accounts >= TOLD_FROM.get(kind, 2)
+    if kind in SHARED:
+        told |= np.bitwise_or.reduceat(_bit(kind, events.columns["shared"][at]), groups.pairs[groups.groups])
+    if told.all():
+        return groups
+    chosen = np.repeat(np.repeat(told, groups.accounts), groups.requests)
+    at = at[chosen]
+    return _runs(value[chosen], events.columns["who"][at], at) if len(at) else None
+
+
+def _runs(value: NDArray[np.int64], who: Indices, at: Indices) -> _Groups:
     pairs = _starts(value, who)
-    groups = _starts(value[pairs])
-    if kind not in ALWAYS_TOLD:
-        accounts = _sizes(groups, len(pairs))
-        told = accounts >= TOLD_FROM.get(kind, 2)
-        if kind in SHARED:
-            told |= np.bitwise_or.reduceat(_bit(kind, events.columns["shared"][at]), pairs[groups])
-        if not told.all():
-            chosen = np.repeat(told, _sizes(pairs[groups], len(at)))
-            at, value, who = at[chosen], value[chosen], who[chosen]
-            pairs = _starts(value, who)
-            groups = _starts(value[pairs])
-    return _Groups(at, pairs, groups, value[pairs[groups]].tolist()) if len(at) else None
+    values = value[pairs]
+    groups = _starts(values)
+    return _Groups(at, pairs, groups, _sizes(pairs, len(at)), _sizes(groups, len(pairs)), values[groups])
 
 
 def _contributions(kind: str, events: _Events, groups: _Groups, to: Tellable) -> Iterator[Contribution]:
     columns = (
-        [group_name(kind, value) for value in groups.values],
-        groups.accounts().tolist(),
+        [group_name(kind, value) for value in groups.values.tolist()],
+        groups.accounts.tolist(),
         *_sums(kind, events, groups),
         *_together(kind, events, groups),
         _examples(events, groups),
@@ -180,7 +182,7 @@ def _contributions(kind: str, events: _Events, groups: _Groups, to: Tellable) ->
 def _sums(kind: str, events: _Events, groups: _Groups) -> Iterator[list[int]]:
     """Of each group: events, output tokens, accounts that came, never seen before, judged, and suspects of these."""
     at, firsts = groups.at, groups.pairs[groups.groups]
-    yield _sizes(firsts, len(at)).tolist()
+    yield np.add.reduceat(groups.requests, groups.groups).tolist()
     yield np.add.reduceat(events.columns["tokens"][at], firsts, dtype=np.int64).tolist()
     came = np.ones(len(at), bool) if kind in NO_ELSEWHERE else _bit(kind, events.columns["came"][at])
     nats = _last_nats(events, groups)
@@ -195,7 +197,7 @@ def _sums(kind: str, events: _Events, groups: _Groups) -> Iterator[list[int]]:
 
 def _last_nats(events: _Events, groups: _Groups) -> NDArray[np.float32]:
     """Each pair's evidence after its last event."""
-    nats: NDArray[np.float32] = events.columns["nats"][groups.at[groups.pairs + groups.requests() - 1]]
+    nats: NDArray[np.float32] = events.columns["nats"][groups.at[groups.pairs + groups.requests - 1]]
     return nats
 
 
@@ -205,11 +207,11 @@ def _together(kind: str, events: _Events, groups: _Groups) -> tuple[list[int], l
     With m_a active panes of account a among W, chance gives the sum over pairs of m_a m_b / W, which is
     ((sum m)^2 - sum m^2) / 2W. Groups with more accounts than are named are left out: they are crowds.
     """
-    count, accounts = len(groups.groups), groups.accounts()
+    count, accounts = len(groups.groups), groups.accounts
     judged = (accounts > 1) & (accounts <= MAX_ACCOUNTS)
     if kind not in PACED or events.panes < 2 or not judged.any():  # noqa: PLR2004 - in one pane everybody is together
         return [0] * count, [0.0] * count
-    pair_of = np.repeat(np.arange(len(groups.pairs)), groups.requests())
+    pair_of = np.repeat(np.arange(len(groups.pairs)), groups.requests)
     group_of = np.repeat(np.arange(count), accounts)
     asked = judged[group_of][pair_of]
     pair_of, pane = pair_of[asked], events.columns["pane"][groups.at[asked]]
@@ -226,7 +228,7 @@ def _together(kind: str, events: _Events, groups: _Groups) -> tuple[list[int], l
 
 def _examples(events: _Events, groups: _Groups) -> list[tuple[str, ...]]:
     """Of each group, the ids of its first accounts' first events."""
-    accounts = groups.accounts()
+    accounts = groups.accounts
     rank = np.arange(len(groups.pairs)) - np.repeat(groups.groups, accounts)
     firsts = events.at[groups.at[groups.pairs[rank < MAX_EXAMPLES]]]
     ids = tuple([events.ids[event] for event in firsts.tolist()])
@@ -236,11 +238,11 @@ def _examples(events: _Events, groups: _Groups) -> list[tuple[str, ...]]:
 def _named(events: _Events, groups: _Groups) -> Iterator[list[tuple[Any, ...]]]:
     """Of each group, accounts that are named, their requests, evidence, and days of creation where one is known."""
     chosen = _busiest(groups)
-    accounts = groups.accounts()
+    accounts = groups.accounts
     sizes = np.minimum(accounts, MAX_ACCOUNTS)
     who = events.columns["who"][groups.at[groups.pairs[chosen]]]
     yield _cut(tuple(events.names[who].tolist()), sizes)
-    yield _cut(tuple(groups.requests()[chosen].tolist()), sizes)
+    yield _cut(tuple(groups.requests[chosen].tolist()), sizes)
     yield _cut(tuple(np.round(_last_nats(events, groups)[chosen].astype(np.float64), 2).tolist()), sizes)
     created = np.maximum.reduceat(events.columns["created"][groups.at], groups.pairs)
     dated = np.logical_or.reduceat(created != 0, groups.groups)
@@ -250,7 +252,7 @@ def _named(events: _Events, groups: _Groups) -> Iterator[list[tuple[Any, ...]]]:
 
 def _busiest(groups: _Groups) -> Indices:
     """Pairs that are named, in order: of each group those with the most requests, of equals the first."""
-    requests, accounts = groups.requests(), groups.accounts()
+    requests, accounts = groups.requests, groups.accounts
     if accounts.max() <= MAX_ACCOUNTS:
         return np.arange(len(groups.pairs))
     order = _order(requests.max() - requests)
@@ -262,7 +264,7 @@ def _busiest(groups: _Groups) -> Indices:
 
 def _sketches(kind: str, events: _Events, groups: _Groups) -> list[bytes]:
     """Of each group whose accounts are not all named the sketch of all, where it is of use."""
-    accounts = groups.accounts()
+    accounts = groups.accounts
     sketches = [b""] * len(accounts)
     if kind not in CROWDS:
         ends = groups.groups + accounts
@@ -284,8 +286,11 @@ def _cut(whole: tuple[Any, ...], sizes: Indices) -> list[tuple[Any, ...]]:
 
 
 def _sizes(starts: Indices, end: int) -> Indices:
-    """Sizes of the runs that start there, the last of which ends at `end`."""
-    return np.diff(starts, append=end)
+    """Sizes of the runs that start there, at least one; the last ends at `end`."""
+    sizes = np.empty(len(starts), np.intp)
+    np.subtract(starts[1:], starts[:-1], out=sizes[:-1])
+    sizes[-1] = end - starts[-1]
+    return sizes
 
 
 def _order(values: Integers) -> Indices:

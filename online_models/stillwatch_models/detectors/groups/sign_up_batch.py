@@ -22,14 +22,14 @@ LEAST_POPULATION = 200
 def _step(kept: Kept, view: View) -> tuple[Kept, Reading]:
     if len(view.created) < LEAST_MEMBERS:
         return kept, SILENT
-    population = sum(view.births.values())
-    if population < LEAST_POPULATION:
-        return kept, SILENT
     days: dict[int, int] = {}
     for day in view.created:
         days[day] = days.get(day, 0) + 1
     most = max(days.values())
     if most == 1:
+        return kept, SILENT
+    population = sum(view.births.values())
+    if population < LEAST_POPULATION:
         return kept, SILENT
     rarest = min(view.births.get(day, 0) for day, count in days.items() if count == most)
     share = (rarest + 1.0) / (population + len(view.births) + 1.0)
