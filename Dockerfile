@@ -23,10 +23,12 @@ LABEL org.opencontainers.image.title="Stillwatch" \
 RUN useradd --uid 10001 --no-create-home --home-dir /var/lib/stillwatch --shell /usr/sbin/nologin stillwatch \
     && install --directory --owner stillwatch --group stillwatch /var/lib/stillwatch
 COPY --from=build /opt/stillwatch /opt/stillwatch
+# Compiled loops are kept where even a container with a read-only file system has room.
 # Where the health check asks; a service on another port sets its own.
 ENV PATH=/opt/stillwatch/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
+    NUMBA_CACHE_DIR=/tmp/stillwatch-compiled \
     HEALTH_URL=http://127.0.0.1:8642/healthz
 WORKDIR /var/lib/stillwatch
 USER 10001:10001

@@ -150,8 +150,8 @@ ROW = np.dtype(HOT.descr + BODY.descr)
 
 STATE_VERSION = 3
 
-BODY_WORDS = BODY.itemsize // bodies.WORD
-NO_BODY = bodies.empty(BODY_WORDS)
+HOT_WORDS = HOT.itemsize // bodies.WORD
+NO_BODY = bodies.empty(BODY.itemsize // bodies.WORD)
 
 Rows = NDArray[np.void]
 
@@ -162,6 +162,11 @@ def key_of(account_id: str) -> int:
     """64-bit hash of an account id."""
     digest = hashlib.blake2b(account_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "little")
+
+
+def _words(rows: Rows) -> bodies.Words:
+    """Records as rows of words."""
+    return rows.view(np.uint32).reshape(-1, rows.itemsize // bodies.WORD)
 
 
 class AccountTable:
@@ -207,10 +212,10 @@ class AccountTable:
 
     def gather(self, slots: NDArray[np.intp]) -> Rows:
         """Whole rows of these accounts, as copies."""
-        out = np.empty((len(slots), ROW.itemsize), np.uint8)
-        out[:, : HOT.itemsize] = take(self.rows, slots).view(np.uint8).reshape(-1, HOT.itemsize)
+        out = np.empty((len(slots), ROW.itemsize // bodies.WORD), np.uint32)
+        out[:, :HOT_WORDS] = _words(take(self.rows, slots))
         kept = self._bodies
-        out[:, HOT.itemsize :] = bodies.unpack([kept[slot] for slot in slots.tolist()], BODY_WORDS).view(np.uint8)
+        bodies.unpack([kept[slot] for slot in slots.tolist()], out, HOT_WORDS)
         return out.view(ROW)[:, 0]
 
     def row(self, slot: int) -> Rows:
@@ -220,10 +225,9 @@ class AccountTable:
 
     def put(self, slots: NDArray[np.intp], rows: Rows) -> None:
         """Write whole rows; no slot may be named twice."""
-        plain = rows.view(np.uint8).reshape(-1, ROW.itemsize)
-        put(self.rows, slots, np.ascontiguousarray(plain[:, : HOT.itemsize]).view(HOT)[:, 0])
-        packed = bodies.pack(np.ascontiguousarray(plain[:, HOT.itemsize :]).view(np.uint32))
-        for slot, body in zip(slots.tolist(), packed, strict=True):
+        words = _words(rows)
+        put(self.rows, slots, np.ascontiguousarray(words[:, :HOT_WORDS]).view(HOT)[:, 0])
+        for slot, body in zip(slots.tolist(), bodies.pack(words, HOT_WORDS), strict=True):
             self._bodies[slot] = body
 
     def account(self, slot: int) -> str:

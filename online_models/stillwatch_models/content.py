@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from stillwatch_models.accounts import CONTENT_FEATURES
 from stillwatch_models.columns import EMBEDDING
+from stillwatch_models.compiled import part
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -33,31 +34,38 @@ CIRCLE = 256
 PRIOR_TEXTS, PRIOR_DISTANCE = 16.0, 0.3
 """A distance is drawn to this one as if so many texts had shown it."""
 
-_WAVE = np.round(FULL * np.cos(2 * np.pi * np.arange(CIRCLE) / CIRCLE)).astype(np.int64)
+_WAVE = np.round(FULL * np.cos(2 * np.pi * np.arange(CIRCLE) / CIRCLE)).astype(np.int32)
 
 
-def _frequencies() -> NDArray[np.float64]:
+def _frequencies() -> NDArray[np.int32]:
     """Frequencies of the features, (EMBEDDING, FEATURES): sums of twelve hashed bytes, nearly Gaussian, SD 256."""
     names = [[f"{row},{column}".encode() for column in range(FEATURES)] for row in range(EMBEDDING)]
-    return np.array([[sum(hashlib.blake2b(n, digest_size=12).digest()) - 1530.0 for n in row] for row in names])
+    sums = [[sum(hashlib.blake2b(n, digest_size=12).digest()) - 1530 for n in row] for row in names]
+    return np.array(sums, np.int32)
 
 
 _FREQUENCY = _frequencies()
-_PHASE = np.arange(FEATURES) * (CIRCLE // FEATURES) + CIRCLE // (2 * FEATURES)
+_PHASE = (np.arange(FEATURES) * (CIRCLE // FEATURES) + CIRCLE // (2 * FEATURES)).astype(np.int32)
 
 
-def transform(embeddings: NDArray[np.int8]) -> Integers:
-    """Features of each prompt, (n, FEATURES), in -127 .. 127. Products of whole numbers are exact in floats."""
-    turns = (embeddings.astype(np.float64) @ _FREQUENCY).astype(np.int64) >> WIDTH_SHIFT
-    return np.asarray(_WAVE[(turns + _PHASE) % CIRCLE])
+@part
+def transform(embedding: NDArray[np.int8], out: Integers) -> None:
+    """Write a prompt's features, each in -127 .. 127, to `out`."""
+    out[:] = 0
+    for i in range(EMBEDDING):
+        for feature in range(FEATURES):
+            out[feature] += np.int32(embedding[i]) * _FREQUENCY[i, feature]
+    for feature in range(FEATURES):
+        out[feature] = _WAVE[((out[feature] >> WIDTH_SHIFT) + _PHASE[feature]) % CIRCLE]
 
 
-def updated(means: NDArray[np.int16], sums: Integers, count: Integers, before: Floats) -> NDArray[np.int16]:
-    """Stored means (n, FEATURES) after `count` more texts with these sums, `before` texts having been seen."""
-    weight = count / np.maximum(np.minimum(before, MOST_TEXTS) + count, 1.0)
-    now = UNIT * sums / np.maximum(count, 1)[:, None]
-    moved = means + weight[:, None] * (now - means)
-    return np.asarray(np.rint(np.where(count[:, None] > 0, moved, means)).astype(np.int16))
+@part
+def update(mean: NDArray[np.int16], sums: Integers, count: int, before: float) -> None:
+    """Bring a stored mean up to date with `count` more texts with these sums, `before` texts having been seen."""
+    weight = count / (min(before, MOST_TEXTS) + count)
+    for feature in range(FEATURES):
+        moved = mean[feature] + weight * (UNIT * sums[feature] / count - mean[feature])
+        mean[feature] = np.int16(np.rint(moved))
 
 
 def centre(means: NDArray[np.int16]) -> Floats:

@@ -8,32 +8,54 @@ register only ever grows by a maximum, so the order of events does not matter.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from datasketches import hll_sketch, hll_union, tgt_hll_type
 from numpy.typing import NDArray
 
+from stillwatch_models.compiled import Number, part
+
 REGISTERS = 64
 _INDEX_BITS = 6
+MOST_RANK = 58
+"""Bits of a hash that are left to count zeros in."""
 _ALPHA = 0.709
 """Bias constant of the paper for 64 registers."""
 
 
-def mix(values: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Spread 64-bit values evenly (splitmix64's finaliser, Steele et al. 2014)."""
-    x = values.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+def _spread(x: Any) -> Any:
+    """splitmix64's finaliser (Steele et al. 2014), of one unsigned number or of many."""
+    x = x + np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray(x ^ (x >> np.uint64(31)))
+    return x ^ (x >> np.uint64(31))
 
 
-def observe(registers: NDArray[np.uint8], owner: NDArray[np.intp], values: NDArray[np.int64]) -> None:
-    """Add `values[i]` to the set of `owner[i]`; `registers` has shape (owners, 64) and is changed in place."""
-    hashes = mix(values)
-    rest = (hashes >> np.uint64(_INDEX_BITS)) | np.uint64(1 << 57)  # the bit bounds the rank at 58
-    lowest = (rest & (~rest + np.uint64(1))).astype(np.float64)
-    rank = np.frexp(lowest)[1].astype(np.uint8)
-    np.maximum.at(registers, (owner, (hashes & np.uint64(REGISTERS - 1)).astype(np.intp)), rank)
+_spread_one = part(_spread)
+
+
+def mix(values: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Spread 64-bit values evenly."""
+    return np.asarray(_spread(values.astype(np.uint64)))
+
+
+@part
+def mixed(value: Number) -> Number:
+    """The same of one value, in compiled code."""
+    return _spread_one(np.uint64(value))
+
+
+@part
+def add(registers: NDArray[np.uint8], value: Number) -> None:
+    """Add a value to the set whose 64 registers these are."""
+    hashed = mixed(value)
+    rest, rank = hashed >> np.uint64(_INDEX_BITS), 1
+    while rest & np.uint64(1) == 0 and rank < MOST_RANK:
+        rest >>= np.uint64(1)
+        rank += 1
+    register = hashed & np.uint64(REGISTERS - 1)
+    registers[register] = max(registers[register], rank)
 
 
 def estimate(registers: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -27,13 +27,14 @@ from stillwatch_models import columns
 from stillwatch_models.accounts import STATE_VERSION, AccountRow, AccountTable
 from stillwatch_models.capacity import Capacity, Slots
 from stillwatch_models.ceiling import CeilingRule
+from stillwatch_models.cell import Horizons
 from stillwatch_models.columns import Events
 from stillwatch_models.config import EngineConfig
 from stillwatch_models.contributions import Contributor
 from stillwatch_models.evidence import Rates
 from stillwatch_models.explain import reasons
 from stillwatch_models.feedback import statement
-from stillwatch_models.fold import Cells, Horizons, fold, in_order, take_back
+from stillwatch_models.fold import Cells, fold, in_order, make_ready, take_back
 from stillwatch_models.incidents import DISTILLATION, TIERS, Header, finding
 from stillwatch_models.model_ages import ModelAges
 from stillwatch_models.open_panes import EventIds, OpenPanes
@@ -87,6 +88,7 @@ class AccountEngine:
     """One source partition's accounts. Items: `RequestEvent` (with its sketch), `Heartbeat` or `Verdict`."""
 
     def __init__(self, config: EngineConfig, partition: int) -> None:
+        make_ready()
         self.config = config
         self.partition = partition
         self.pane_ms = round(config.pane_seconds * 1000)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stillwatch_models import distinct
 from stillwatch_models.accounts import DISTINCT, HOURS, SUM_INDEX, TEMPLATE_BUCKETS, Rows
-from stillwatch_models.fold import FIXED
+from stillwatch_models.cell import FIXED
 from stillwatch_models.learners.population import kind_of
 
 Floats = NDArray[np.float64]

@@ -14,28 +14,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from stillwatch_models import content, distinct, harvest, restarts
-from stillwatch_models.accounts import (
-    DISTINCT,
-    FULL_CONTENT,
-    ROW,
-    SUM_INDEX,
-    SUMS,
-    TEMPLATE_BUCKETS,
-    AccountTable,
-    Rows,
-)
-from stillwatch_models.columns import Events
-from stillwatch_models.harvest import Observed
+from stillwatch_models import distinct, restarts
+from stillwatch_models.accounts import ROW, AccountTable, Rows
+from stillwatch_models.cell import Cut, Horizons, fold_cells, scratch
+from stillwatch_models.columns import EVENT, Events
 from stillwatch_models.model_ages import ModelAges
 from stillwatch_models.records import put, take
 from stillwatch_models.texts import Exposure, TextMemory
-
-MS_PER_HOUR = 3_600_000
-FIXED = 1024
-"""Fixed point of logarithms: sums of integers are exact, sums of floats are not."""
-SESSION_GAP_SECONDS = 1_800
-"""A longer silence starts a new session (web analytics' usual half hour); its gap says nothing about rhythm."""
 
 Indices = NDArray[np.intp]
 Mask = NDArray[np.bool_]
@@ -54,27 +39,6 @@ class Cells(msgspec.Struct):
     """The account's row after the pane."""
     first_at: NDArray[np.int64]
     """Where each event's text stands in the text memory, if it is the first of its text; else -1."""
-
-
-class Known(msgspec.Struct, frozen=True):
-    """The touched accounts' rows while their cells are folded, one after the other."""
-
-    rows: Rows
-    of_cell: Indices
-    """Row of each cell's account."""
-
-
-class Horizons(msgspec.Struct, frozen=True):
-    """Lengths of time, in panes."""
-
-    fast: float
-    """Half-life of the recent past."""
-    slow: float
-    """Half-life of habits."""
-    block: int
-    """Block of event time in which something happens or not."""
-    restart: int
-    """Epoch of event time at which the harvest test starts again."""
 
 
 def in_order(events: Events, keys: NDArray[np.uint64]) -> Events:
@@ -124,31 +88,12 @@ def fold(
     first_at, exposures = texts.look_up(events, table.rows["key"])
     if models is not None:
         events["released"] = models.look_up(events)
-    exposed: dict[int, list[Exposure]] = {}
-    for exposure in exposures:
-        exposed.setdefault(exposure.slot, []).append(exposure)
-    starts = _starts(events["pane"], events["row"])
-    counts = np.diff(np.append(starts, len(events)))
-    slots = events["row"][starts].astype(np.intp)
-    cells = Cells(
-        slot=slots,
-        pane=events["pane"][starts].copy(),
-        start=starts,
-        count=counts,
-        events=events,
-        after=np.empty(len(starts), ROW),
-        first_at=first_at,
-    )
-    touched, own = np.unique(slots, return_inverse=True)
-    known = Known(table.gather(touched), own)
-    table.live += int((known.rows["events"] == 0).sum())
-    for chosen in rounds(slots):
-        if exposed:
-            _take_back(known, texts, exposed, cells, chosen, restart=horizons.restart)
-        _fold_round(known, texts, cells, np.sort(chosen), horizons)
-    table.put(touched, known.rows)
-    table.dirty.update(touched.tolist())
-    rest = [exposure for waiting in exposed.values() for exposure in waiting]
+    cells = _cells(table, events, first_at)
+    cut, last = _cut(cells, horizons)
+    table.live += int(((cells.after["events"] == 0) & (cut.before < 0)).sum())
+    rest = _fold(cells, cut, texts, exposures, horizons)
+    table.put(cells.slot[last], cells.after if len(last) == len(cells.slot) else take(cells.after, last))
+    table.dirty.update(cells.slot[last].tolist())
     if held is None:
         take_back(table, texts, rest, horizons)
     else:
@@ -157,12 +102,89 @@ def fold(
     return cells
 
 
+def make_ready() -> None:
+    """Compile what is compiled, or find it in the cache, before there is anything to fold."""
+    none, horizons = np.zeros(0, np.int64), Horizons(fast=1.0, slow=1.0, block=1, restart=1)
+    cut = Cut(pane=none, start=none, end=none, before=none, fast=np.zeros(0), slow=np.zeros(0))
+    fold_cells(np.zeros(0, ROW), np.zeros(0, EVENT), cut, 0, 0, horizons, np.zeros(0, np.uint8), scratch())
+
+
 def take_back(table: AccountTable, texts: TextMemory, exposures: list[Exposure], horizons: Horizons) -> None:
     """After a pane: harvest events whose text others have sent in it do not count any more."""
     for exposure in exposures:
         slot = exposure.slot
         if slot >= 0 and _subtract(table.rows[slot], texts, [exposure], horizons.restart):
             table.dirty.add(slot)
+
+
+def _cells(table: AccountTable, events: Events, first_at: NDArray[np.int64]) -> Cells:
+    """The cells of a segment. Rows are those before it, of each account's first cell; the others are yet to be made."""
+    starts = _starts(events["pane"], events["row"])
+    slots = events["row"][starts]
+    first = np.unique(slots, return_index=True)[1]
+    if len(first) == len(slots):  # the rule in dense traffic
+        after = table.gather(slots)
+    else:
+        after = np.empty(len(slots), ROW)
+        put(after, first, table.gather(slots[first]))
+    return Cells(
+        slot=slots,
+        pane=events["pane"][starts],
+        start=starts,
+        count=np.diff(np.append(starts, len(events))),
+        events=events,
+        after=after,
+        first_at=first_at,
+    )
+
+
+def _cut(cells: Cells, horizons: Horizons) -> tuple[Cut, Indices]:
+    """What the compiled code needs to know of the cells, and which is the last one of each account."""
+    order = np.argsort(cells.slot, kind="stable")
+    again = cells.slot[order[1:]] == cells.slot[order[:-1]]
+    before = np.full(len(order), -1)
+    before[order[1:][again]] = order[:-1][again]
+    is_last = np.ones(len(order), bool)
+    is_last[order[:-1][again]] = False
+    fresh = (before < 0) & (cells.after["events"] == 0)
+    since = np.where(before < 0, cells.after["pane"], cells.pane[before])
+    elapsed = np.where(fresh, 0, cells.pane - since).astype(np.float64)
+    cut = Cut(
+        pane=cells.pane,
+        start=cells.start,
+        end=cells.start + cells.count,
+        before=before,
+        fast=np.exp2(-elapsed / horizons.fast),
+        slow=np.exp2(-elapsed / horizons.slow),
+    )
+    return cut, np.flatnonzero(is_last)
+
+
+def _fold(cells: Cells, cut: Cut, texts: TextMemory, exposures: list[Exposure], horizons: Horizons) -> list[Exposure]:
+    """Fold all cells; returns the exposures that are still to be taken back: those without a later cell."""
+    exposed: dict[int, list[Exposure]] = {}
+    for exposure in exposures:
+        exposed.setdefault(exposure.slot, []).append(exposure)
+    marks, room, done = np.zeros(len(cells.events), np.uint8), scratch(), 0
+    edges = np.append(cells.start, len(marks)).tolist()
+    for cell in [*_due(cells, exposed), len(cells.slot)]:
+        fold_cells(cells.after, cells.events, cut, done, cell, horizons, marks, room)
+        folded = slice(edges[done], edges[cell])
+        texts.note_harvest(cells.first_at[folded], marks[folded])
+        if cell < len(cells.slot):
+            _take_back(cells, cut, cell, texts, exposed, restart=horizons.restart)
+        done = cell
+    return [exposure for waiting in exposed.values() for exposure in waiting]
+
+
+def _due(cells: Cells, exposed: dict[int, list[Exposure]]) -> list[int]:
+    """Cells before which something may have to be taken back: of exposed accounts, in panes after their exposure."""
+    if not exposed:
+        return []
+    slots = np.array(sorted(exposed))
+    earliest = np.array([exposed[slot][0].pane for slot in slots.tolist()])
+    at = np.minimum(np.searchsorted(slots, cells.slot), len(slots) - 1)
+    return np.flatnonzero((slots[at] == cells.slot) & (cells.pane > earliest[at])).tolist()
 
 
 def _starts(*columns: NDArray[np.int64]) -> Indices:
@@ -184,15 +206,16 @@ def rounds(slots: Indices) -> Iterator[Indices]:
 
 
 def _take_back(
-    known: Known, texts: TextMemory, exposed: dict[int, list[Exposure]], cells: Cells, chosen: Indices, *, restart: int
+    cells: Cells, cut: Cut, cell: int, texts: TextMemory, exposed: dict[int, list[Exposure]], *, restart: int
 ) -> None:
     """Before an account's next pane: harvest events whose text others have sent in panes before it do not count."""
-    slots, panes = cells.slot[chosen].tolist(), cells.pane[chosen].tolist()
-    for at, slot, pane in zip(known.of_cell[chosen].tolist(), slots, panes, strict=True):
-        waiting = exposed.get(slot)
-        if waiting:
-            _subtract(known.rows[at], texts, [exposure for exposure in waiting if exposure.pane < pane], restart)
-            exposed[slot] = [exposure for exposure in waiting if exposure.pane >= pane]
+    slot, pane, before = int(cells.slot[cell]), int(cells.pane[cell]), int(cut.before[cell])
+    if before >= 0:
+        cells.after[cell] = cells.after[before]
+        cut.before[cell] = -1
+    waiting = exposed[slot]
+    _subtract(cells.after[cell], texts, [exposure for exposure in waiting if exposure.pane < pane], restart)
+    exposed[slot] = [exposure for exposure in waiting if exposure.pane >= pane]
 
 
 def _subtract(row: np.void, texts: TextMemory, exposures: list[Exposure], restart: int) -> bool:
@@ -209,190 +232,3 @@ def _subtract(row: np.void, texts: TextMemory, exposures: list[Exposure], restar
 
 def _has_counted(row: np.void, exposure: Exposure) -> bool:
     return bool(row["events"]) and int(row["key"]) == exposure.owner and int(row["first_pane"]) <= exposure.sent
-
-
-def _fold_round(known: Known, texts: TextMemory, cells: Cells, chosen: Indices, horizons: Horizons) -> None:
-    """Fold one cell each of some accounts."""
-    rows = take(known.rows, known.of_cell[chosen])
-    counts = cells.count[chosen]
-    local = np.cumsum(counts) - counts
-    owner = np.repeat(np.arange(len(chosen)), counts)
-    positions = np.arange(len(owner)) - local[owner] + cells.start[chosen][owner]
-    events = take(cells.events, positions)
-
-    restarts.begin(rows, cells.pane[chosen], horizons.restart)
-    _fade(rows, cells.pane[chosen], horizons)
-    _add_sums(rows, events, local, counts, horizons.slow)
-    _add_histograms(rows, events, owner, local)
-    _add_distinct(rows, events, owner)
-    seen = harvest.observe(rows, events, owner, local)
-    texts.note_harvest(cells.first_at[positions], seen.strict, seen.loose)
-    _add_harvest(rows, local, seen, cells.pane[chosen] // horizons.block)
-    _add_content(rows, events, local, seen)
-    first = np.minimum.reduceat(events["ts"], local)
-    rows["first_ms"] = np.where(rows["first_ms"] == 0, first, rows["first_ms"])
-    rows["last_ts"] = np.maximum(rows["last_ts"], np.maximum.reduceat(events["ts"], local))
-    asn = np.maximum.reduceat(events["asn"], local)  # of several in a pane the greatest, as `contributions` has it
-    rows["asn"] = np.where(asn != 0, asn, rows["asn"])
-    for name in ("org", "payment", "client", "net", "system_template"):
-        latest = np.maximum.reduceat(events[name], local)
-        rows[name] = np.where(latest != 0, latest, rows[name])
-    put(known.rows, known.of_cell[chosen], rows)
-    put(cells.after, chosen, rows)
-
-
-def _fade(rows: Rows, pane: NDArray[np.int64], horizons: Horizons) -> None:
-    fresh = rows["events"] == 0
-    rows["first_pane"] = np.where(fresh, pane, rows["first_pane"])
-    elapsed = np.where(fresh, 0, pane - rows["pane"]).astype(np.float64)
-    slow = np.exp2(-elapsed / horizons.slow)
-    rows["fast_events"] *= np.exp2(-elapsed / horizons.fast)
-    rows["sums"] *= slow[:, None]
-    for name in ("embedding", "templates", "hours"):
-        rows[name] *= slow.astype(np.float32)[:, None]
-    rows["pane"] = pane
-
-
-def _add_sums(rows: Rows, events: Events, local: Indices, counts: Indices, slow_panes: float) -> None:
-    columns = np.zeros((len(events), len(SUMS)), np.int64)
-    for name, values in _per_event(events).items():
-        columns[:, SUM_INDEX[name]] = values
-    for name, values in _gaps(rows, events, local).items():
-        columns[:, SUM_INDEX[name]] = values
-    totals = np.add.reduceat(columns, local, axis=0)
-    rows["sums"] += totals
-    rows["fast_events"] += counts
-    rows["early_events"] += np.where(rows["pane"] - rows["first_pane"] < slow_panes, counts, 0).astype(np.uint32)
-    rows["events"] += counts
-    rows["answers"] += counts - totals[:, SUM_INDEX["failed"]]
-    rows["output_tokens"] += totals[:, SUM_INDEX["output_tokens"]]
-
-
-def _per_event(events: Events) -> dict[str, NDArray[np.int64]]:
-    log_chars = _fixed_log2(events["chars"])
-    log_output = _fixed_log2(events["output_tokens"])
-    plain = ("input_tokens", "output_tokens", "reasoning_tokens", "one_shot", "system", "rides_limit")
-    more = (
-        "failed",
-        "logprobs",
-        "many",
-        "fixed",
-        "released",
-        "requeried",
-        "tools",
-        "elicitation",
-        "grading",
-        "probing",
-        "code",
-    )
-    return {
-        "events": np.ones(len(events), np.int64),
-        "texts": events["has_text"].astype(np.int64),
-        "follow_ups": events["follow_up"].astype(np.int64),
-        "log_chars": log_chars,
-        "log_chars_squared": log_chars * log_chars,
-        "log_output": log_output,
-        "log_output_squared": log_output * log_output,
-        **{name: events[name].astype(np.int64) for name in plain + more},
-    }
-
-
-def _gaps(rows: Rows, events: Events, local: Indices) -> dict[str, NDArray[np.int64]]:
-    """Time since the account's previous event; events are in time order within an account."""
-    before = np.concatenate(([0], events["ts"][:-1]))
-    before[local] = rows["last_ts"]
-    known = np.ones(len(events), bool)
-    known[local] = rows["last_ts"] > 0
-    gap_ms = np.where(known, np.maximum(events["ts"] - before, 0), 0)
-    session = known & (gap_ms >= SESSION_GAP_SECONDS * 1000)
-    inside = known & ~session
-    seconds = np.where(inside, gap_ms, 0) * FIXED // 1000
-    logs = np.where(inside, _fixed_log2(np.where(inside, gap_ms, 0)), 0)
-    return {
-        "gaps": inside.astype(np.int64),
-        "gap_seconds": seconds,
-        "gap_seconds_squared": seconds * seconds,
-        "log_gaps": logs,
-        "log_gaps_squared": logs * logs,
-        "sessions": session.astype(np.int64),
-    }
-
-
-def _fixed_log2(values: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Base-2 logarithm of 1 + value, in 1/1024ths."""
-    return np.asarray((np.log2(1.0 + np.maximum(values, 0).astype(np.float64)) * FIXED).astype(np.int64))
-
-
-def _add_histograms(rows: Rows, events: Events, owner: Indices, local: Indices) -> None:
-    hour = (events["ts"] // MS_PER_HOUR % 24).astype(np.intp)
-    np.add.at(rows["hours"], (owner, hour), np.float32(1))
-    text = np.flatnonzero(events["has_text"])
-    if not len(text):
-        return
-    bucket = (distinct.mix(events["template"][text]) % np.uint64(TEMPLATE_BUCKETS)).astype(np.intp)
-    np.add.at(rows["templates"], (owner[text], bucket), np.float32(1))
-    _add_content_mean(rows, events, local)
-    rows["embedding"] += np.add.reduceat(events["embedding"].astype(np.int64), local, axis=0)
-
-
-def _add_content_mean(rows: Rows, events: Events, local: Indices) -> None:
-    marks = events["has_text"] != 0
-    sums = np.add.reduceat(content.transform(events["embedding"]) * marks[:, None], local, axis=0)
-    count = _totals(marks, local)
-    texts: NDArray[np.float64] = rows["sums"][:, SUM_INDEX["texts"]]
-    before = np.subtract(texts, count, dtype=np.float64)  # these were added a moment ago
-    rows["content_mean"] = content.updated(rows["content_mean"], sums, count, before)
-
-
-def _add_distinct(rows: Rows, events: Events, owner: Indices) -> None:
-    registers = rows["registers"]
-    text = np.flatnonzero(events["has_text"])
-    if len(text):
-        distinct.observe(registers[:, DISTINCT.index("texts")], owner[text], events["text_hash"][text])
-        distinct.observe(registers[:, DISTINCT.index("templates")], owner[text], events["template"][text])
-        cell_event, position = np.nonzero(events["cells"] >= 0)
-        cells = events["cells"][cell_event, position].astype(np.int64)
-        distinct.observe(registers[:, DISTINCT.index("cells")], owner[cell_event], cells)
-    talks = np.flatnonzero(events["conversation"])
-    conversations = registers[:, DISTINCT.index("conversations")]
-    distinct.observe(conversations, owner[talks], events["conversation"][talks])
-
-
-def _add_harvest(rows: Rows, local: Indices, seen: Observed, block: NDArray[np.int64]) -> None:
-    found = _totals(seen.strict, local)
-    rows["harvest"] += found
-    rows["informal_harvest"] += _totals(seen.loose, local)
-    rows["harvest_blocks"] += (found > 0) & (rows["harvest_block"] != block)
-    rows["harvest_block"] = np.where(found > 0, block, rows["harvest_block"])
-    rows["blocks"] += rows["block"] != block
-    rows["block"] = block
-
-
-def _add_content(rows: Rows, events: Events, local: Indices, seen: Observed) -> None:
-    """What the account asks about when it asks once: counts, and sums of embeddings."""
-    rows["repeats"] += _totals(seen.repeated, local)
-    rows["shared"] += _totals(events["shared"] != 0, local)
-    rows["one_shots"] += _totals(seen.one_shot, local)
-    rows["wrapped"] += _totals(seen.wrapped, local)
-    embeddings = events["embedding"].astype(np.int64)
-    for name, chosen in (
-        ("one_shot_content", seen.one_shot),
-        ("wrapped_content", seen.wrapped),
-        ("harvest_content", seen.strict),
-    ):
-        if chosen.any():
-            sums = np.add.reduceat(embeddings * chosen[:, None], local, axis=0)
-            _add_to_content(rows[name], sums, _totals(chosen, local))
-
-
-def _add_to_content(content: Rows, sums: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
-    """Add to sums, which are halved until they fit: the mean stays, the past counts less."""
-    total, count = content["sum"] + sums, content["count"] + counts
-    while len(full := np.flatnonzero(count > FULL_CONTENT)):
-        total[full], count[full] = total[full] // 2, count[full] // 2
-    content["sum"], content["count"] = total, count
-
-
-def _totals(marks: Mask, local: Indices) -> NDArray[np.int64]:
-    """Marked events of each account."""
-    return np.asarray(np.add.reduceat(marks.astype(np.int64), local))

@@ -21,17 +21,15 @@ What came before means the panes before; within a pane the first of equal texts 
 
 from __future__ import annotations
 
-import msgspec
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
-from stillwatch_models.accounts import FULL_BUCKET, SEEN_BYTES, TEMPLATE_BUCKETS, Rows
-from stillwatch_models.columns import Events
-from stillwatch_models.distinct import mix
-from stillwatch_models.records import take
-
-Indices = NDArray[np.intp]
-Mask = NDArray[np.bool_]
+from stillwatch_models.accounts import FULL_BUCKET, FULL_CONTENT, SEEN_BYTES, TEMPLATE_BUCKETS
+from stillwatch_models.columns import EMBEDDING, MINHASHES, Events
+from stillwatch_models.compiled import Number, Record, part
+from stillwatch_models.distinct import mixed
 
 LEAST_FRESH = 0.3
 LEAST_FRESH_WRAPPED = 0.4
@@ -44,121 +42,208 @@ SAME_TOPIC = 0.35
 BITS = 8 * SEEN_BYTES
 TEXT_BITS = 2
 """Bits that a text sets in its Bloom filter."""
+HISTOGRAMS = 3
+"""Openings, leads and tails."""
+
+STRICT, LOOSE, ONE_SHOT, WRAPPED, REPEATED = 1, 2, 4, 8, 16
+"""Marks of an event: harvest event; the same without regard to form; the looser marks; the account sent it before."""
+
+Marks = NDArray[np.uint8]
+Filter = NDArray[np.uint8]
+Counts = NDArray[np.int64]
 
 
-class Observed(msgspec.Struct, frozen=True):
-    """Marks of events."""
-
-    strict: Mask
-    """Harvest events."""
-    loose: Mask
-    """The same without regard to form."""
-    one_shot: Mask
-    wrapped: Mask
-    repeated: Mask
-    """The account sent the text before."""
-
-
-def observe(rows: Rows, events: Events, owner: Indices, local: Indices) -> Observed:
-    """Which events are harvest events and the like; updates the rows' memory.
-
-    `rows` is one row an account, `events` are of one pane an account, by account and time; `owner[i]` is the row of
-    event i and `local[j]` the first event of row j.
-    """
-    text = events["has_text"] != 0
-    new_words, repeated = _novelty(rows, events, owner)
-    formal, repeated = events["formal"] != 0, repeated & text
-    alone = (events["one_shot"] != 0) | (formal & ~_same_topic(rows, events, local))
-    answered = (events["answered"] != 0) & (events["failed"] == 0) & (events["tools"] == 0)
-    own = (events["impersonal"] != 0) & (events["shared"] == 0)
-    fresh = (new_words >= LEAST_FRESH) & ~repeated & text
-    loose = alone & answered & fresh & own & ~_templated(rows, events, owner)
-    one_shot = (events["one_shot"] != 0) & (events["tools"] == 0) & text & ~repeated
-    at_length = answered & ((events["output_tokens"] >= LONG_ANSWER) | (events["output_tokens"] == 0))
-    wrapped = one_shot & at_length & (new_words >= LEAST_FRESH_WRAPPED) & own & formal
-    _remember(rows, events, owner, local, text)
-    return Observed(strict=loose & formal, loose=loose, one_shot=one_shot, wrapped=wrapped, repeated=repeated)
+@part
+def mark(row: Record, events: Events, marks: Marks, met: Filter) -> None:
+    """Say of a cell's events, in time order, what they are. `met` is room for the words met in the pane."""
+    met[:] = 0
+    empty = max(1.0 - _filled(row.seen_words) / BITS, 1.0 / BITS)  # a pane of thousands can fill it to the last bit
+    prompts = max(np.sum(row.leads), FEW_EVENTS)
+    conversation, embedding = row.conversation, row.latest_embedding
+    for at in range(len(events)):
+        event = events[at]
+        new_words = _new_words(row.seen_words, event, met) / MINHASHES / empty
+        same_topic = event.conversation == conversation and _alike(event.embedding, embedding)
+        templated = max(row.leads[_bucket(event.lead)], row.tails[_bucket(event.tail)]) / prompts >= MOST_TEMPLATE
+        marks[at] = _marks(event, new_words, _sent_before(row.seen_texts, event), same_topic, templated)
+        conversation, embedding = event.conversation, event.embedding
 
 
-def _novelty(rows: Rows, events: Events, owner: Indices) -> tuple[NDArray[np.float64], Mask]:
-    """Share of MinHash values that are new to the account, and whether the text itself was sent before."""
-    slot = np.arange(events["minhash"].shape[1], dtype=np.int64) << 32
-    words = _bits(events["minhash"].astype(np.int64) + slot)
-    texts = _text_bits(events)
-    new_words = ~_holds(rows["seen_words"], owner[:, None], words) & _first(owner, words)
-    filled = np.bitwise_count(rows["seen_words"]).sum(axis=1, dtype=np.int64)[owner] / BITS
-    empty = np.maximum(1.0 - filled, 1.0 / BITS)  # a pane of thousands of requests can fill it to the last bit
-    share = new_words.mean(axis=1) / empty
-    sent_before = _holds(rows["seen_texts"], owner[:, None], texts).all(axis=1)
-    return np.asarray(share), np.asarray(sent_before)
+@part
+def _marks(event: Record, new_words: float, sent_before: bool, same_topic: bool, templated: bool) -> int:
+    text, formal, opens = event.has_text != 0, event.formal != 0, event.one_shot != 0
+    repeated = text and sent_before
+    alone = opens or (formal and not same_topic)
+    answered = event.answered != 0 and event.failed == 0 and event.tools == 0
+    own = event.impersonal != 0 and event.shared == 0
+    fresh = text and not repeated and new_words >= LEAST_FRESH
+    loose = alone and answered and fresh and own and not templated
+    one_shot = opens and event.tools == 0 and text and not repeated
+    at_length = answered and (event.output_tokens >= LONG_ANSWER or event.output_tokens == 0)
+    wrapped = one_shot and at_length and own and formal and new_words >= LEAST_FRESH_WRAPPED
+    strict = loose and formal
+    return STRICT * strict | LOOSE * loose | ONE_SHOT * one_shot | WRAPPED * wrapped | REPEATED * repeated
 
 
-def _bits(values: NDArray[np.int64]) -> Indices:
-    return (mix(values) % np.uint64(BITS)).astype(np.intp)
+@part
+def _new_words(seen: Filter, event: Record, met: Filter) -> int:
+    """How many of a prompt's MinHash values are new to the account, and not met in the pane before."""
+    new = 0
+    for n in range(MINHASHES):
+        bit = _word_bit(event, n)
+        if not _holds(met, bit):
+            _set(met, bit)
+            new += not _holds(seen, bit)
+    return new
 
 
-def _text_bits(events: Events) -> Indices:
-    salt = np.arange(1, TEXT_BITS + 1, dtype=np.int64) << 53
-    return _bits(events["text_hash"][:, None] ^ salt)
+@part
+def _sent_before(seen: Filter, event: Record) -> bool:
+    found = 0
+    for n in range(TEXT_BITS):
+        found += _holds(seen, _text_bit(event, n))
+    return found == TEXT_BITS
 
 
-def _holds(filters: NDArray[np.uint8], owner: Indices, bits: Indices) -> Mask:
-    return np.asarray(filters[owner, bits >> 3] >> (bits & 7).astype(np.uint8) & 1 == 1)
+@part
+def _alike(embedding: NDArray[np.int8], before: NDArray[np.int8]) -> Number:
+    """Whether a prompt goes on with the topic of the one before."""
+    product = own = other = np.int64(0)
+    for i in range(EMBEDDING):
+        a, b = np.int64(embedding[i]), np.int64(before[i])
+        product += a * b
+        own += a * a
+        other += b * b
+    return product >= SAME_TOPIC * max(math.sqrt(np.float64(own * other)), 1.0)
 
 
-def _first(owner: Indices, bits: Indices) -> Mask:
-    """Marks the first occurrence of each bit among an account's events of the pane."""
-    keys = (owner[:, None] * BITS + bits).ravel()
-    first = np.zeros(len(keys), bool)
-    first[np.unique(keys, return_index=True)[1]] = True
-    return first.reshape(bits.shape)
+@part
+def remember(row: Record, events: Events, buckets: Counts) -> None:
+    """Take a cell's events into the account's memory. `buckets` is room to count in."""
+    texts = 0
+    for event in events:
+        texts += event.has_text
+    if texts:
+        _empty_if_full(row.seen_words)
+        _empty_if_full(row.seen_texts)
+        buckets[:] = 0
+        for event in events:
+            if event.has_text:
+                _remember_text(row, event, buckets)
+        _add(row.openings, buckets[0])
+        _add(row.leads, buckets[1])
+        _add(row.tails, buckets[2])
+    row.latest_embedding[:] = events[-1].embedding
+    row.conversation = events[-1].conversation
 
 
-def _same_topic(rows: Rows, events: Events, local: Indices) -> Mask:
-    """Whether an event goes on with the topic of the previous one of its conversation."""
-    before = np.concatenate((events["embedding"][:1], events["embedding"][:-1])).astype(np.int64)
-    conversation = np.concatenate((events["conversation"][:1], events["conversation"][:-1]))
-    before[local], conversation[local] = rows["latest_embedding"], rows["conversation"]
-    now = events["embedding"].astype(np.int64)
-    product = (now * before).sum(axis=1)
-    lengths = np.sqrt(((now * now).sum(axis=1) * (before * before).sum(axis=1)).astype(np.float64))
-    return np.asarray((conversation == events["conversation"]) & (product >= SAME_TOPIC * np.maximum(lengths, 1.0)))
+@part
+def _remember_text(row: Record, event: Record, buckets: Counts) -> None:
+    for n in range(MINHASHES):
+        _set(row.seen_words, _word_bit(event, n))
+    for n in range(TEXT_BITS):
+        _set(row.seen_texts, _text_bit(event, n))
+    buckets[0, _bucket(event.opening)] += 1
+    buckets[1, _bucket(event.lead)] += 1
+    buckets[2, _bucket(event.tail)] += 1
 
 
-def _templated(rows: Rows, events: Events, owner: Indices) -> Mask:
-    total = np.maximum(rows["leads"].sum(axis=1, dtype=np.int64), FEW_EVENTS)[owner]
-    most = np.maximum(rows["leads"][owner, _bucket(events["lead"])], rows["tails"][owner, _bucket(events["tail"])])
-    return np.asarray(most / total >= MOST_TEMPLATE)
+@part
+def _add(histogram: NDArray[np.uint16], counts: Counts) -> None:
+    """Add events to a histogram, halving it where it would overflow: shares stay, the past counts less."""
+    counts += histogram
+    while counts.max() > FULL_BUCKET:
+        counts >>= 1
+    histogram[:] = counts
 
 
-def _bucket(hashes: NDArray[np.int64]) -> Indices:
-    return (mix(hashes) % np.uint64(TEMPLATE_BUCKETS)).astype(np.intp)
+@part
+def count(row: Record, events: Events, marks: Marks, block: int) -> None:
+    """Add up a cell's marks; `block` is the block of event time that the pane lies in."""
+    strict = loose = 0
+    for event in events:
+        row.shared += event.shared != 0
+    for one in marks:
+        strict += one & STRICT != 0
+        loose += one & LOOSE != 0
+        row.one_shots += one & ONE_SHOT != 0
+        row.wrapped += one & WRAPPED != 0
+        row.repeats += one & REPEATED != 0
+    row.harvest += strict
+    row.informal_harvest += loose
+    row.blocks += row.block != block
+    row.block = block
+    if strict:
+        row.harvest_blocks += row.harvest_block != block
+        row.harvest_block = block
 
 
-def _remember(rows: Rows, events: Events, owner: Indices, local: Indices, text: Mask) -> None:
-    some, who = take(events, np.flatnonzero(text)), owner[text]
-    if len(some):
-        slot = np.arange(some["minhash"].shape[1], dtype=np.int64) << 32
-        _add(rows["seen_words"], who[:, None], _bits(some["minhash"].astype(np.int64) + slot))
-        _add(rows["seen_texts"], who[:, None], _text_bits(some))
-        for name, column in (("openings", "opening"), ("leads", "lead"), ("tails", "tail")):
-            _count(rows[name], who, _bucket(some[column]))
-    last = np.append(local[1:], len(events)) - 1
-    rows["latest_embedding"], rows["conversation"] = events["embedding"][last], events["conversation"][last]
+@part
+def add_contents(row: Record, events: Events, marks: Marks, sums: Counts) -> None:
+    """What the account asks about when it asks once: sums of embeddings. `sums` is room to count in."""
+    _add_content(row.one_shot_content, events, marks, ONE_SHOT, sums)
+    _add_content(row.wrapped_content, events, marks, WRAPPED, sums)
+    _add_content(row.harvest_content, events, marks, STRICT, sums)
 
 
-def _count(histograms: NDArray[np.uint16], owner: Indices, bucket: Indices) -> None:
-    """Add events to histograms, halving those that would overflow: shares stay, the past counts less."""
-    counts = np.zeros(histograms.shape, np.int64)
-    np.add.at(counts, (owner, bucket), 1)
-    counts += histograms
-    while len(full := np.flatnonzero(counts.max(axis=1) > FULL_BUCKET)):
-        counts[full] >>= 1
-    histograms[:] = counts
+@part
+def _add_content(content: Record, events: Events, marks: Marks, chosen: int, sums: Counts) -> None:
+    """Add to sums, which are halved until they fit: the mean stays, the past counts less."""
+    sums[:] = 0
+    added = 0
+    for at in range(len(events)):
+        if marks[at] & chosen:
+            added += 1
+            for i in range(EMBEDDING):
+                sums[i] += events[at].embedding[i]
+    if added == 0:
+        return
+    total, halvings = content.count + added, 0
+    while total > FULL_CONTENT:
+        total, halvings = total >> 1, halvings + 1
+    for i in range(EMBEDDING):
+        content.sum[i] = (content.sum[i] + sums[i]) >> halvings
+    content.count = total
 
 
-def _add(filters: NDArray[np.uint8], owner: Indices, bits: Indices) -> None:
-    full = np.bitwise_count(filters).sum(axis=1, dtype=np.int64) > BITS // 2
-    filters[full] = 0
-    owners = np.broadcast_to(owner, bits.shape)
-    np.bitwise_or.at(filters, (owners, bits >> 3), np.left_shift(1, bits & 7).astype(np.uint8))
+@part
+def _bucket(hashed: Number) -> Number:
+    return mixed(hashed) % np.uint64(TEMPLATE_BUCKETS)
+
+
+@part
+def _word_bit(event: Record, n: int) -> Number:
+    return mixed(np.int64(event.minhash[n]) + (n << 32)) % np.uint64(BITS)
+
+
+@part
+def _text_bit(event: Record, n: int) -> Number:
+    return mixed(event.text_hash ^ (n + 1 << 53)) % np.uint64(BITS)
+
+
+@part
+def _holds(bits: Filter, at: Number) -> Number:
+    return bits[at >> np.uint64(3)] >> (at & np.uint64(7)) & np.uint64(1) != 0
+
+
+@part
+def _set(bits: Filter, at: Number) -> None:
+    bits[at >> np.uint64(3)] |= np.uint8(1 << (at & np.uint64(7)))
+
+
+@part
+def _empty_if_full(bits: Filter) -> None:
+    if _filled(bits) > BITS // 2:
+        bits[:] = 0
+
+
+@part
+def _filled(bits: Filter) -> int:
+    """How many bits are set."""
+    found = 0
+    for byte in bits:
+        left = byte
+        while left:
+            left &= left - 1
+            found += 1
+    return found

@@ -15,7 +15,8 @@ from stillwatch_schemas.signals import SAMPLED_REQUESTS, Content, Profile, Sampl
 
 from stillwatch_models import distinct, features
 from stillwatch_models.accounts import AccountTable, Rows
-from stillwatch_models.fold import FIXED, Cells
+from stillwatch_models.cell import FIXED
+from stillwatch_models.fold import Cells
 from stillwatch_models.open_panes import EventIds
 from stillwatch_models.records import take
 

@@ -21,23 +21,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stillwatch_models.accounts import START, Rows
+from stillwatch_models.compiled import Record, part
 
 Counts = NDArray[np.int64]
-MOST = np.iinfo("i4").max
+MOST = 2**31 - 1
+"""What a start can hold."""
 
 
-def begin(rows: Rows, pane: Counts, epoch_panes: int) -> None:
-    """Before a pane is added to rows that were last touched in earlier ones: new epochs start with what is counted."""
-    elapsed = pane // epoch_panes - rows["pane"] // epoch_panes
-    if not elapsed.any():
+@part
+def begin(row: Record, pane: int, epoch_panes: int) -> None:
+    """Before a later pane is added to a row: new epochs start with what is counted."""
+    elapsed = pane // epoch_panes - row.pane // epoch_panes
+    if elapsed < 1:
         return
-    starts = rows["starts"]
-    now = np.zeros(len(rows), START)
-    for name in START.names or ():
-        now[name] = np.minimum(rows[name], MOST)
-    starts[:, 0] = np.where(elapsed == 1, starts[:, 1], np.where(elapsed > 1, now, starts[:, 0]))
-    starts[:, 1] = np.where(elapsed >= 1, now, starts[:, 1])
-    rows["starts"] = starts
+    if elapsed == 1:
+        row.starts[0] = row.starts[1]
+    else:
+        _start(row.starts[0], row)
+    _start(row.starts[1], row)
+
+
+@part
+def _start(start: Record, row: Record) -> None:
+    start.harvest = min(row.harvest, MOST)
+    start.informal_harvest = min(row.informal_harvest, MOST)
+    start.answers = min(row.answers, MOST)
+    start.harvest_blocks = min(row.harvest_blocks, MOST)
 
 
 def take_back(row: Rows | np.void, sent_pane: int, strict: int, loose: int, epoch_panes: int) -> None:

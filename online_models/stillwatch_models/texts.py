@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stillwatch_models.columns import Events
+from stillwatch_models.harvest import LOOSE, STRICT
 
 ENTRY = np.dtype([("text", "i8"), ("owner", "u8"), ("pane", "i8"), ("model", "u4"), ("flags", "u1")])
-STRICT, LOOSE, TAKEN_BACK = 1, 2, 4
-"""Flags: the text was a harvest event, an informal one, and is not any more."""
+TAKEN_BACK = 4
+"""Flag beside the marks of `harvest`: the text was a harvest event, and is not any more."""
 PAGE = 1_024
 """Entries in a row of the checkpoint."""
 
@@ -151,10 +152,11 @@ class TextMemory:
         self._ring["flags"][position] |= flags
         self._dirty.add(position // PAGE)
 
-    def note_harvest(self, positions: NDArray[np.int64], strict: NDArray[np.bool_], loose: NDArray[np.bool_]) -> None:
-        """Remember which first texts were counted as harvest events."""
-        for at in np.flatnonzero((positions >= 0) & loose).tolist():
-            self._flag(int(positions[at]), LOOSE | (STRICT if strict[at] else 0))
+    def note_harvest(self, positions: NDArray[np.int64], marks: NDArray[np.uint8]) -> None:
+        """Remember which first texts were counted as harvest events; `marks` are those of `harvest`."""
+        counted = np.flatnonzero((positions >= 0) & (marks & LOOSE != 0))
+        np.bitwise_or.at(self._ring["flags"], positions[counted], marks[counted] & (STRICT | LOOSE))
+        self._dirty.update(np.unique(positions[counted] // PAGE).tolist())
 
     def settle(self, exposures: list[Exposure]) -> None:
         """The panes of these texts are folded: keep what they counted as, whatever is written over them."""

@@ -17,11 +17,37 @@ def make_bodies(share: float, count: int = 50) -> np.ndarray:
     return bodies
 
 
+def unpacked(packed: list[bytes]) -> np.ndarray:
+    """The bodies, written over something else."""
+    rows = np.full((len(packed), WORDS), 7, np.uint32)
+    unpack(packed, rows)
+    return rows
+
+
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.9, 1.0])
 def test_what_is_packed_comes_back(share: float) -> None:
     """However full the bodies are."""
     bodies = make_bodies(share)
-    assert (unpack(pack(bodies), WORDS) == bodies).all()
+    assert (unpacked(pack(bodies)) == bodies).all()
+
+
+def test_what_stands_before_a_body_is_left_alone() -> None:
+    """Rows hold more than their body."""
+    rows = make_bodies(0.5)
+    assert pack(rows, first=6) == pack(rows[:, 6:].copy())
+    other = np.full_like(rows, 7)
+    unpack(pack(rows, first=6), other, first=6)
+    assert (other[:, 6:] == rows[:, 6:]).all()
+    assert (other[:, :6] == 7).all()
+
+
+def test_the_form_is_a_bit_a_word_and_the_words_that_are_not_zero() -> None:
+    """The first word in the highest bit of the first byte."""
+    body = np.zeros((1, WORDS), np.uint32)
+    body[0, [0, 9, 69]] = 1, 2, 3
+    marks = bytearray(12)
+    marks[0], marks[1], marks[8] = 0b1000_0000, 0b0100_0000, 0b0000_0100
+    assert pack(body) == [bytes(marks) + np.array([1, 2, 3], np.uint32).tobytes()]
 
 
 def test_the_same_body_is_the_same_bytes_in_any_company() -> None:
@@ -34,10 +60,10 @@ def test_an_empty_body_is_its_marks_alone() -> None:
     """One bit a word."""
     assert pack(np.zeros((1, WORDS), np.uint32)) == [empty(WORDS)]
     assert len(empty(WORDS)) == 12
-    assert not unpack([empty(WORDS)], WORDS).any()
+    assert not unpacked([empty(WORDS)]).any()
 
 
 def test_nothing_is_nothing() -> None:
     """No bodies, no bytes."""
     assert pack(np.zeros((0, WORDS), np.uint32)) == []
-    assert unpack([], WORDS).shape == (0, WORDS)
+    assert unpacked([]).shape == (0, WORDS)

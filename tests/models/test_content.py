@@ -23,9 +23,17 @@ def mean_of(embeddings: np.ndarray, step: int = 10**6) -> np.ndarray:
     """The stored mean after these texts, a pane of `step` texts at a time."""
     mean = np.zeros((1, FEATURES), np.int16)
     for start in range(0, len(embeddings), step):
-        part = content.transform(embeddings[start : start + step])
-        mean = content.updated(mean, part.sum(axis=0)[None], np.array([len(part)]), np.array([float(start)]))
+        part = features_of(embeddings[start : start + step])
+        content.update(mean[0], part.sum(axis=0), len(part), float(start))
     return mean
+
+
+def features_of(embeddings: np.ndarray) -> np.ndarray:
+    """Features of each prompt."""
+    out = np.full((len(embeddings), FEATURES), 99, np.int64)
+    for embedding, row in zip(embeddings, out, strict=True):
+        content.transform(embedding, row)
+    return out
 
 
 def apart(rng: np.random.Generator, texts: int, subjects: range, middle: np.ndarray) -> float:
@@ -57,13 +65,15 @@ def test_few_texts_neither_put_an_account_far_away_nor_near(middle: np.ndarray) 
     assert content.distances(np.zeros((1, FEATURES), np.int16), np.zeros(1), middle)[0] == pytest.approx(0.3)
 
 
-@given(seed=st.integers(0, 1_000), cut=st.integers(1, 59))
+@given(seed=st.integers(0, 1_000))
 @settings(max_examples=30, deadline=None)
-def test_a_transform_does_not_depend_on_the_batch(seed: int, cut: int) -> None:
-    embeddings = np.random.default_rng(seed).integers(-127, 128, (60, EMBEDDING)).astype(np.int8)
-    parts = np.concatenate([content.transform(embeddings[:cut]), content.transform(embeddings[cut:])])
-    assert (content.transform(embeddings) == parts).all()
-    assert np.abs(parts).max() <= 127
+def test_features_are_waves_of_projections(seed: int) -> None:
+    """In whole numbers, as NumPy has them."""
+    embeddings = np.random.default_rng(seed).integers(-128, 128, (20, EMBEDDING)).astype(np.int8)
+    turns = embeddings.astype(np.int64) @ content._FREQUENCY.astype(np.int64)
+    expected = content._WAVE[((turns >> content.WIDTH_SHIFT) + content._PHASE) % content.CIRCLE]
+    assert features_of(embeddings).tolist() == expected.tolist()
+    assert np.abs(expected).max() <= 127
 
 
 def test_panes_add_up_to_the_mean() -> None:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from stillwatch_models.accounts import SUM_INDEX, AccountTable
-from stillwatch_models.fold import FIXED, Horizons, rounds
+from stillwatch_models.cell import FIXED, Horizons
+from stillwatch_models.fold import rounds
 from stillwatch_models.texts import TextMemory
 from stillwatch_schemas.events import RequestEvent
 from support.builders import T0, make_event, make_sketch

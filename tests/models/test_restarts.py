@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stillwatch_models import evidence, features, restarts
 from stillwatch_models.accounts import ROW, START, Rows, key_of
+from stillwatch_models.compiled import compiled
 from stillwatch_models.config import EngineConfig
 from stillwatch_models.detectors import DETECTORS, Values
 from stillwatch_models.evidence import Rates
@@ -29,14 +30,20 @@ def row_after(days: list[tuple[int, int]], epoch: int = EPOCH) -> Rows:
     for number, (answers, harvest) in enumerate(days):
         if answers < 0:
             continue
-        pane = np.array([(10 + number) * epoch + epoch // 2])
-        restarts.begin(rows, pane, epoch)
+        pane = (10 + number) * epoch + epoch // 2
+        restarts.begin(rows[0], pane, epoch)
         rows["pane"] = pane
         for name, more in (("events", answers), ("answers", answers), ("harvest", harvest)):
             rows[name] += more
         rows["informal_harvest"] += harvest
         rows["harvest_blocks"] += min(harvest, 12)
     return rows
+
+
+@compiled
+def begin_all(rows: Rows, pane: int, epoch: int) -> None:
+    for row in rows:
+        restarts.begin(row, pane, epoch)
 
 
 def since(rows: Rows) -> list[tuple[int, int]]:
@@ -99,7 +106,7 @@ def test_an_innocent_account_alarms_at_most_as_often_as_its_starts_allow(bound: 
     rng, rates = np.random.default_rng(3), Rates()
     rows, alarmed = np.zeros(accounts, ROW), np.zeros(accounts, bool)
     for pane in range(epochs * each):
-        restarts.begin(rows, np.full(accounts, pane), each)
+        begin_all(rows, pane, each)
         rows["pane"] = pane
         rows["answers"] += 1
         rows["harvest"] += rng.random(accounts) < rates.strict
@@ -122,7 +129,7 @@ def test_taking_back_equals_never_having_counted(data: st.DataObject) -> None:
     rows, never = np.zeros(1, ROW), np.zeros(1, ROW)
     for pane in panes:
         for row, counts in ((rows, True), (never, pane not in back)):
-            restarts.begin(row, np.array([pane]), EPOCH)
+            restarts.begin(row[0], pane, EPOCH)
             row["pane"] = pane
             row["harvest"] += counts
             row["informal_harvest"] += counts
@@ -151,6 +158,6 @@ def test_after_a_benign_verdict_a_restart_holds_what_came_after_both() -> None:
 def test_no_start_is_lost_when_counts_are_huge() -> None:
     rows = np.zeros(1, ROW)
     rows["answers"], rows["pane"] = 2**40, 5 * EPOCH
-    restarts.begin(rows, np.array([6 * EPOCH]), EPOCH)
+    restarts.begin(rows[0], 6 * EPOCH, EPOCH)
     assert rows["starts"]["answers"].tolist() == [[0, restarts.MOST]]
     assert set(START.names or ()) <= set(ROW.names or ())

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from stillwatch_models import columns
 from stillwatch_models.columns import Events
 from stillwatch_models.engine import AccountEngine
+from stillwatch_models.harvest import LOOSE, STRICT
 from stillwatch_models.texts import PAGE, TextMemory
 from stillwatch_schemas.events import RequestEvent, Sketch
 from support.builders import T0, make_event
@@ -41,7 +42,7 @@ def test_the_first_sender_is_remembered() -> None:
 def test_a_text_is_taken_back_once() -> None:
     texts = TextMemory(PAGE)
     first_at, _ = texts.look_up(sent((0, 7)), KEYS)
-    texts.note_harvest(first_at, np.array([True]), np.array([True]))
+    texts.note_harvest(first_at, np.array([STRICT | LOOSE], np.uint8))
     (exposure,) = texts.look_up(sent((1, 7)), KEYS)[1]
     assert texts.counted(exposure) == (1, 1)
     assert texts.look_up(sent((2, 7)), KEYS)[1] == []
@@ -74,7 +75,7 @@ def test_what_is_overwritten_in_the_same_segment_still_counts() -> None:
     """Otherwise it would matter how the panes were cut into segments."""
     texts = TextMemory(PAGE)
     first_at, _ = texts.look_up(sent((0, 1)), KEYS)
-    texts.note_harvest(first_at, np.array([True]), np.array([True]))
+    texts.note_harvest(first_at, np.array([STRICT | LOOSE], np.uint8))
     _, (exposure,) = texts.look_up(sent((1, 1), *((2, 10 + n) for n in range(PAGE))), KEYS)
     assert (exposure.owner, texts.counted(exposure)) == (100, (1, 1))
 
@@ -83,7 +84,7 @@ def test_what_is_overwritten_in_the_same_segment_still_counts() -> None:
 def test_a_dump_is_taken_over(before: int) -> None:
     texts, other = TextMemory(2 * PAGE), TextMemory(2 * PAGE)
     first_at, _ = texts.look_up(sent(*((n % 20, 1 + n) for n in range(before))), KEYS)
-    texts.note_harvest(first_at, np.ones(before, bool), np.ones(before, bool))
+    texts.note_harvest(first_at, np.full(before, STRICT | LOOSE, np.uint8))
     other.load(iter(list(texts.dump())), texts.written, {100 + slot: slot for slot in range(20)})
     later = [sent((19, 1), (0, 2), (5, 9_999)) for _ in range(2)]
     answers = [memory.look_up(events, KEYS) for memory, events in zip((texts, other), later, strict=True)]

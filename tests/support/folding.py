@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from stillwatch_models import columns
 from stillwatch_models.accounts import AccountTable, Rows
+from stillwatch_models.cell import Horizons
 from stillwatch_models.columns import Events
-from stillwatch_models.fold import Cells, Horizons, fold, in_order
+from stillwatch_models.fold import Cells, fold, in_order
 from stillwatch_models.model_ages import ModelAges
 from stillwatch_models.texts import TextMemory
 from stillwatch_schemas.events import RequestEvent

@@ -29,10 +29,10 @@ from stillwatch_schemas.signals import Content, Profile
 
 from stillwatch_models.campaigns.known import KnownAccount
 from stillwatch_models.campaigns.likeness import RarePassages, Shared, organisation, shared_texts
+from stillwatch_models.cell import MS_PER_HOUR
 from stillwatch_models.columns import EMBEDDING
 from stillwatch_models.evidence import STRICT_BOUNDS
 from stillwatch_models.features import FULL_EMBEDDING
-from stillwatch_models.fold import MS_PER_HOUR
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
