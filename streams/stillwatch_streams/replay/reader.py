@@ -30,7 +30,7 @@ from stillwatch_streams.partitioning import Partitioner
 from stillwatch_streams.sources import Chunk, KafkaSource, Source, TimeRange
 from stillwatch_streams.sources.base import CHUNK_RECORDS
 
-PIECE_RECORDS = 1_024
+PIECE_RECORDS = 512
 """Records decoded and detected at once: their events still fit into the processor's cache when the detector reads them,
 which makes both a third cheaper than with whole chunks."""
 BEAT_MS = 60_000
@@ -205,7 +205,7 @@ class Dealer:
 
     def deal(self, events: Sequence[RequestEvent]) -> list[tuple[int, Batch[Item]]]:
         """A batch for each partition that has something."""
-        self.last_ts = max(self.last_ts, max((event.ts for event in events), default=0))
+        self.last_ts = max([self.last_ts, *[event.ts for event in events]])
         if self._partitioner.partitions == 1 and not self._verdicts:
             first, self._place = self._place, self._place + len(events)
             return [(0, Batch(list(events), list(range(first, self._place)), self._place))] if events else []

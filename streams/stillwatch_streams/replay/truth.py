@@ -35,7 +35,6 @@ class Watcher:
     """Sees the events go by. Without event labels, every event of a distilling account is an attack exchange."""
 
     def __init__(self, labels: Mapping[str, Label] | None, attack_events: Mapping[str, str] | None) -> None:
-        self.accounts: set[str] = set()
         self.first_ts: int | None = None
         self._labels = labels
         self._of_event = attack_events
@@ -47,27 +46,29 @@ class Watcher:
         """Note one piece of the input."""
         if not events:
             return
-        self.accounts.update(event.account_id for event in events)
-        earliest = min(event.ts for event in events)
+        times = [event.ts for event in events]
+        earliest = min(times)
         self.first_ts = earliest if self.first_ts is None else min(self.first_ts, earliest)
         if self._labels is None:
             return
-        self._account_days.update((event.account_id, event.ts // DAY_MS) for event in events)
-        for event in events:
-            campaign = self._campaign_of(event)
+        accounts = [event.account_id for event in events]
+        self._account_days.update(zip(accounts, [ts // DAY_MS for ts in times], strict=True))
+        for campaign, account, ts in zip(self._campaigns_of(events), accounts, times, strict=True):
             if campaign is not None:
-                self._exchanges[campaign][event.account_id].append(event.ts)
+                self._exchanges[campaign][account].append(ts)
 
-    def _campaign_of(self, event: RequestEvent) -> str | None:
+    def _campaigns_of(self, events: Sequence[RequestEvent]) -> list[str | None]:
+        """The campaign that each event is an attack exchange of."""
         if self._of_event is not None:
-            return self._of_event.get(event.event_id)
-        return self._of_account.get(event.account_id)
+            return [self._of_event.get(event.event_id) for event in events]
+        return [self._of_account.get(event.account_id) for event in events]
 
     def truth(self) -> Truth | None:
         """The labels of the accounts that were seen, and what they did; None without labels."""
         if self._labels is None:
             return None
-        seen = {account: label for account, label in self._labels.items() if account in self.accounts}
+        present = {account for account, _ in self._account_days}
+        seen = {account: label for account, label in self._labels.items() if account in present}
         benign = {account for account, label in seen.items() if not label.distill}
         days = sum(account in benign for account, _ in self._account_days)
         return Truth(seen, self._exchanges, self.first_ts or 0, days)

@@ -58,8 +58,8 @@ def test_account_days_are_days_with_an_event_of_a_benign_account() -> None:
     assert (truth.benign_account_days, truth.start_ms) == (2, T0)
 
 
-def test_without_labels_there_is_no_truth_but_accounts_are_known() -> None:
+def test_without_labels_there_is_no_truth_but_the_first_time_is_known() -> None:
     assert watched(None, None) is None
     watcher = Watcher(None, None)
-    watcher.see(EVENTS)
-    assert watcher.accounts == {"calm", "thief", "sleeper", "stranger"}
+    watcher.see(EVENTS[::-1])
+    assert watcher.first_ts == T0
