@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -14,13 +15,16 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.transaction import InitProducerIdRequest
 from stillwatch_schemas.errors import BrokerError
 
+from stillwatch_streams.partitioning import partition_of
+
 BATCH_BYTES = 900_000
 """Largest record batch: below every broker's default limit of 1 MiB (`message.max.bytes`)."""
-REQUEST_BYTES = 16 << 20
+Record = tuple[bytes | None, bytes | None, int | None, list[tuple[str, bytes]]]
+"""Key, value, timestamp in ms, headers."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """One record to write; partition None lets the key decide; value None is a tombstone."""
+    """One record to write; partition None lets the key decide as Kafka's default does; value None is a tombstone."""
 
     topic: str
     value: bytes | None
@@ -29,6 +33,16 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, bytes], ...] = ()
     timestamp_ms: int | None = None
     """None: now."""
+
+
+class Written(NamedTuple):
+    """A record batch that the broker has."""
+
+    offset: int
+    """Of its first record."""
+    records: int
+    size: int
+    """Bytes."""
 
 
 class Publisher:
@@ -44,9 +58,7 @@ class Publisher:
             self._producer = AIOKafkaProducer(
                 **self._options,
                 acks="all",
-                linger_ms=1,
                 max_batch_size=BATCH_BYTES,
-                max_request_size=REQUEST_BYTES,
                 enable_idempotence=idempotent,
             )
             await self._producer.start()
@@ -65,41 +77,55 @@ class Publisher:
         return len(await self._producer.partitions_for(topic))
 
     async def send(self, messages: Iterable[Message]) -> list[int]:
-        """Write all messages and wait until the broker has them; their offsets. Raises KafkaError if it refuses one."""
-        pending = [
-            await self._producer.send(
-                message.topic,
-                message.value,
-                key=message.key,
-                partition=message.partition,
-                headers=list(message.headers),
-                timestamp_ms=message.timestamp_ms,
-            )
-            for message in messages
-        ]
-        return [int(metadata.offset) for metadata in await asyncio.gather(*pending)]
+        """Write all messages and wait until the broker has them; their offsets. Raises KafkaError if it refuses one.
 
-    async def send_batches(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]]) -> int:
-        """Write records to one partition as few batches, in order; returns the bytes written.
-
-        Each batch is acknowledged before the next is sent: a retry can't put an older record after a newer one.
+        Those of one partition are written in their order, in as few record batches as hold them.
         """
-        written = 0
-        batch = self._producer.create_batch()
-        for key, value in records:
-            if batch.append(key=key, value=value, timestamp=None) is None:
-                written += await self._send_batch(batch, topic, partition)
-                batch = self._producer.create_batch()
-                batch.append(key=key, value=value, timestamp=None)
-        if batch.record_count():
-            written += await self._send_batch(batch, topic, partition)
-        return written
+        messages = list(messages)
+        places = defaultdict[tuple[str, int], list[int]](list)
+        for number, message in enumerate(messages):
+            places[message.topic, await self._partition(message)].append(number)
+        offsets = [0] * len(messages)
 
-    async def _send_batch(self, batch: Any, topic: str, partition: int) -> int:
-        size = int(batch.size())
-        batch.close()
-        await (await self._producer.send_batch(batch, topic, partition=partition))
-        return size
+        async def send_to(place: tuple[str, int], numbers: Sequence[int]) -> None:
+            at = iter(numbers)
+            async for written in self._write(*place, (_record(messages[number]) for number in numbers)):
+                for offset in range(written.offset, written.offset + written.records):
+                    offsets[next(at)] = offset
+
+        await asyncio.gather(*(send_to(place, numbers) for place, numbers in places.items()))
+        return offsets
+
+    async def _partition(self, message: Message) -> int:
+        if message.partition is not None:
+            return message.partition
+        return partition_of(message.key or b"", await self.partitions(message.topic))
+
+    async def send_batches(self, topic: str, partition: int, records: Iterable[tuple[bytes, bytes | None]]) -> int:
+        """Write records to one partition as few batches, in order; returns the bytes written."""
+        plain: Iterator[Record] = ((key, value, None, []) for key, value in records)
+        return sum([written.size async for written in self._write(topic, partition, plain)])
+
+    async def _write(self, topic: str, partition: int, records: Iterable[Record]) -> AsyncIterator[Written]:
+        """Each batch is acknowledged before the next is sent: a retry can't put an older record after a newer one."""
+        for batch in self._batches(records):
+            batch.close()
+            written = await (await self._producer.send_batch(batch, topic, partition=partition))
+            yield Written(int(written.offset), int(batch.record_count()), int(batch.size()))
+
+    def _batches(self, records: Iterable[Record]) -> Iterator[Any]:
+        batch = self._producer.create_batch()
+        for key, value, timestamp, headers in records:
+            if batch.append(key=key, value=value, timestamp=timestamp, headers=headers) is None:
+                yield batch
+                batch = self._producer.create_batch()
+                batch.append(key=key, value=value, timestamp=timestamp, headers=headers)  # the first always fits
+        if batch.record_count():
+            yield batch
+
+
+def _record(message: Message) -> Record:
+    return message.key, message.value, message.timestamp_ms, list(message.headers)
 
 
 async def idempotence_supported(options: dict[str, Any]) -> bool:
