@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 import numpy as np
@@ -48,10 +48,10 @@ class Page(msgspec.Struct, array_like=True):
 class Span:
     """Events of consecutive panes, in the order in which they were folded."""
 
-    def __init__(self) -> None:
-        self._parts: list[Seen] = []
-        self._numbers: dict[str, int] = {}
-        self.ids: list[str] = []
+    def __init__(self, parts: Iterable[Seen] = (), accounts: Iterable[str] = (), ids: Iterable[str] = ()) -> None:
+        self._parts = list(parts)
+        self._numbers = {account: number for number, account in enumerate(accounts)}
+        self.ids = list(ids)
         self.saved = 0
         """Events that are in a checkpoint already."""
 
@@ -66,7 +66,7 @@ class Span:
     def events(self) -> Seen:
         """All events, in one array."""
         if len(self._parts) != 1:
-            self._parts = [join(self._parts)] if self._parts else [np.zeros(0, SEEN)]
+            self._parts = [join(self._parts) if self._parts else np.zeros(0, SEEN)]
         return self._parts[0]
 
     def add(self, seen: Seen, cell_of: Indices, accounts: Sequence[str], ids: Sequence[str]) -> None:
@@ -85,25 +85,24 @@ class Span:
     def split(self, at: int) -> tuple[Span, Span]:
         """The first `at` events, and the others with their accounts numbered anew."""
         events, accounts = self.events(), self.accounts
-        halves = []
-        for part in (slice(0, at), slice(at, len(self))):
-            numbers, first, of_event = np.unique(events["who"][part], return_index=True, return_inverse=True)
-            order = np.argsort(first)
-            rank = np.argsort(order)
-            half = Span()
-            names = [accounts[number] for number in numbers[order].tolist()]
-            half.add(events[part].copy(), rank[of_event], names, self.ids[part])
-            halves.append(half)
-        return halves[0], halves[1]
+        known = int(events["who"][:at].max(initial=-1)) + 1
+        over = Span([events[:at].copy()], accounts[:known], self.ids[:at])
+        numbers, first, of_event = np.unique(events["who"][at:], return_index=True, return_inverse=True)
+        order = np.argsort(first)
+        later = events[at:].copy()
+        later["who"] = np.argsort(order)[of_event]
+        return over, Span([later], [accounts[number] for number in numbers[order].tolist()], self.ids[at:])
 
     def pages(self, start: int) -> Iterator[tuple[int, bytes]]:
         """Rows from the one that holds event `start` on."""
         events, accounts = self.events(), self.accounts
-        for page in range(start // PAGE, -(-len(self) // PAGE)):
+        first = start // PAGE
+        before = int(events["who"][: first * PAGE].max(initial=-1)) + 1
+        for page in range(first, -(-len(self) // PAGE)):
             part = slice(page * PAGE, (page + 1) * PAGE)
-            before = int(events["who"][: page * PAGE].max(initial=-1)) + 1
-            known = int(events["who"][part].max(initial=before - 1)) + 1
+            known = max(before, int(events["who"][part].max()) + 1)
             yield page, msgspec.msgpack.encode(Page(events[part].tobytes(), self.ids[part], accounts[before:known]))
+            before = known
 
     def load(self, row: bytes) -> None:
         """Take over the next page."""
@@ -148,10 +147,10 @@ class Spans:
             span = self._take(window)
             panes = span.events()["pane"]
             last_pane = int(panes[self._most_events])
-            over, rest = span.split(int(np.searchsorted(panes, last_pane, side="right")))
-            if len(rest):
-                self._open[window] = rest
-            yield over, last_pane
+            end = int(np.searchsorted(panes, last_pane, side="right"))
+            if end < len(span):
+                span, self._open[window] = span.split(end)
+            yield span, last_pane
 
     def _take(self, window: int) -> Span:
         span = self._open.pop(window)
