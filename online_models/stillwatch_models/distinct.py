@@ -14,12 +14,14 @@ import numpy as np
 from datasketches import hll_sketch, hll_union, tgt_hll_type
 from numpy.typing import NDArray
 
-from stillwatch_models.compiled import Number, part
+from stillwatch_models.compiled import Number, compiled, part
 
 REGISTERS = 64
 _INDEX_BITS = 6
 MOST_RANK = 58
 """Bits of a hash that are left to count zeros in."""
+INVERSE = np.exp2(-np.arange(MOST_RANK + 1.0))
+"""2^-rank, by rank."""
 _ALPHA = 0.709
 """Bias constant of the paper for 64 registers."""
 
@@ -60,10 +62,22 @@ def add(registers: NDArray[np.uint8], value: Number) -> None:
 
 def estimate(registers: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Number of distinct values in each row of `registers` (n, 64)."""
-    raw = _ALPHA * REGISTERS * REGISTERS / np.exp2(-registers.astype(np.float64)).sum(axis=1)
-    empty = (registers == 0).sum(axis=1)
+    inverse, empty = np.empty(len(registers)), np.empty(len(registers), np.int64)
+    summed(registers, inverse, empty)
+    raw = _ALPHA * REGISTERS * REGISTERS / inverse
     linear = REGISTERS * np.log(REGISTERS / np.maximum(empty, 1))
     return np.asarray(np.where((raw <= 2.5 * REGISTERS) & (empty > 0), linear, raw))
+
+
+@compiled
+def summed(registers: NDArray[np.uint8], inverse: NDArray[np.float64], empty: NDArray[np.int64]) -> None:
+    """Fill in each set's sum of 2^-register, which is exact up to ranks of 46, and how many registers are empty."""
+    for row in range(len(registers)):
+        total, zeros = 0.0, 0
+        for register in registers[row]:
+            total += INVERSE[register]
+            zeros += register == 0
+        inverse[row], empty[row] = total, zeros
 
 
 # -- whole sets, for groups: Apache DataSketches ----------------------------------------------------------------------

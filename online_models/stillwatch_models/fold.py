@@ -1,14 +1,10 @@
 """Folding: the events of closed panes into the account rows, one (account, pane) cell after the other.
 
 Within a cell everything is an exact integer sum, a count or a maximum, so the order of events does not matter.
-Between the panes of one account the sums fade. Cells of different accounts are folded together: the first pane of
-every account, then the second of every account, and so on (`rounds`), which keeps NumPy busy and each account's own
-order intact.
+Between the panes of one account the sums fade; an account's cells come in the order of their panes.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import msgspec
 import numpy as np
@@ -194,15 +190,6 @@ def _starts(*columns: NDArray[np.int64]) -> Indices:
     for column in columns:
         change[1:] |= column[1:] != column[:-1]
     return np.flatnonzero(change)
-
-
-def rounds(slots: Indices) -> Iterator[Indices]:
-    """Cells that can be folded together: the k-th cell of every account, for k = 0, 1, ..."""
-    order = np.argsort(slots, kind="stable")
-    starts = _starts(slots[order].astype(np.int64))
-    rank = np.arange(len(slots)) - np.repeat(starts, np.diff(np.append(starts, len(slots))))
-    by_rank = order[np.argsort(rank, kind="stable")]
-    yield from np.split(by_rank, np.cumsum(np.bincount(rank))[:-1]) if len(slots) else ()
 
 
 def _take_back(

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from stillwatch_schemas.findings import Activity
 
 from stillwatch_models import evidence, features, restarts
-from stillwatch_models.accounts import AccountTable, Rows
+from stillwatch_models.accounts import ROW, AccountTable, Rows
 from stillwatch_models.calibration import Calibration, strata_of
 from stillwatch_models.config import EngineConfig
 from stillwatch_models.detectors import DETECTORS, Values
 from stillwatch_models.evidence import Rates
 from stillwatch_models.feedback import Feedback
-from stillwatch_models.fold import Cells, rounds
+from stillwatch_models.fold import Cells
 from stillwatch_models.incidents import TIERS
 from stillwatch_models.learners.half_space_trees import HalfSpaceForest, Shape
 from stillwatch_models.records import put, take
@@ -81,6 +83,7 @@ class Scorer:
         self.pane_ms = round(config.pane_seconds * 1000)
         self._refresh_panes = max(1, round(config.refresh_seconds / config.pane_seconds))
         self._teach_panes = max(1, round(config.teach_seconds / config.pane_seconds))
+        features.matrix(np.zeros(0, ROW))  # compiles what is compiled before there is anything to score
 
     def score(self, table: AccountTable, cells: Cells) -> Scored:
         """Score cells, add up their evidence in the table, and teach the forest. Cells come by pane and account key."""
@@ -115,7 +118,7 @@ class Scorer:
         calm = (after["events"] >= self.config.min_events) & (nats < self.threshold / 2)
         transition, first_pane = np.zeros(len(slots), np.int64), np.zeros(len(slots), np.int64)
         teaches = np.zeros(len(slots), bool)
-        for some in rounds(slots):
+        for some in rounds(slots, pane):
             rows, own = table.rows, slots[some]
             rows["evidence"][own], rows["suspicion"][own] = nats[some], suspicion[some]
             rows["peak"][own] = np.maximum(rows["peak"][own], suspicion[some])
@@ -242,8 +245,19 @@ class Scorer:
         self.calibration.renew(table.gather(table.sample(known)), epoch)
 
 
+def rounds(slots: Slots, pane: NDArray[np.int64]) -> Iterator[Slots]:
+    """Cells that can be looked at together: the k-th cell of every account, for k = 0, 1, ..."""
+    if not len(slots) or pane[0] == pane[-1]:  # cells come by pane, so no account has two: the rule in dense traffic
+        yield np.arange(len(slots))
+        return
+    order = np.argsort(slots, kind="stable")
+    starts = np.flatnonzero(np.diff(slots[order], prepend=-1))
+    rank = np.arange(len(slots)) - np.repeat(starts, np.diff(np.append(starts, len(slots))))
+    by_rank = order[np.argsort(rank, kind="stable")]
+    yield from np.split(by_rank, np.cumsum(np.bincount(rank))[:-1])
+
+
 def _note_scores(table: AccountTable, slots: Slots, scores: Floats, joint: Floats) -> None:
-    """Keep each account's latest scores: the population is made of them."""
-    latest = len(slots) - 1 - np.unique(slots[::-1], return_index=True)[1]
-    table.rows["scores"][slots[latest], : scores.shape[1]] = scores[latest]
-    table.rows["joint"][slots[latest]] = joint[latest]
+    """Keep each account's latest scores, of which the population is made; of several cells the last one stays."""
+    table.rows["scores"][slots, : scores.shape[1]] = scores
+    table.rows["joint"][slots] = joint

@@ -34,6 +34,16 @@ def test_the_mean_error_is_small() -> None:
     assert np.std(estimates) / 1_000 < 0.2
 
 
+@pytest.mark.parametrize("most", [2, 8, 46])
+def test_what_is_summed_is_exact(most: int) -> None:
+    """As NumPy has it, which adds up in another order."""
+    registers = np.random.default_rng(most).integers(0, most + 1, (200, 2, distinct.REGISTERS), np.uint8)[:, 1]
+    inverse, empty = np.empty(200), np.empty(200, np.int64)
+    distinct.summed(registers, inverse, empty)
+    assert np.array_equal(inverse, np.exp2(-registers.astype(np.float64)).sum(axis=1))
+    assert np.array_equal(empty, (registers == 0).sum(axis=1))
+
+
 def test_nothing_counts_nothing() -> None:
     assert distinct.estimate(np.zeros((2, distinct.REGISTERS), np.uint8)).tolist() == [0.0, 0.0]
 

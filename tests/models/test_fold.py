@@ -8,7 +8,6 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from stillwatch_models.accounts import SUM_INDEX, AccountTable
 from stillwatch_models.cell import FIXED, Horizons
-from stillwatch_models.fold import rounds
 from stillwatch_models.texts import TextMemory
 from stillwatch_schemas.events import RequestEvent
 from support.builders import T0, make_event, make_sketch
@@ -69,18 +68,6 @@ def test_cells_come_by_pane_and_account_key() -> None:
     assert order == sorted(order)
     assert len(order) == 12
     assert cells.after["events"].tolist() == [1] * 6 + [2] * 6
-
-
-@given(slots=st.lists(st.integers(0, 6), max_size=40))
-@settings(max_examples=50, deadline=None)
-def test_rounds_keep_each_accounts_order(slots: list[int]) -> None:
-    array = np.array(slots, np.intp)
-    parts = [part.tolist() for part in rounds(array)]
-    assert sorted(i for part in parts for i in part) == list(range(len(slots)))
-    for slot in set(slots):
-        of_slot = [i for part in parts for i in sorted(part) if slots[i] == slot]
-        assert of_slot == sorted(of_slot)
-    assert all(len({slots[i] for i in part}) == len(part) for part in parts)  # nobody twice in a round
 
 
 @given(seed=st.integers(0, 1_000), cut=st.floats(0, 1))

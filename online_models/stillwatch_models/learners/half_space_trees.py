@@ -2,7 +2,7 @@
 
 Tan, Ting and Liu, "Fast anomaly detection for streaming data" (IJCAI 2011), as in `river.anomaly.HalfSpaceTrees`: the
 trees are River's own, built from the seed, and every score equals River's to the last bit (tested). Only the walk is
-different: all rows go down all trees together.
+different: compiled, all rows down all trees.
 
 Two observations make it fast. Masses are needed at the leaves only, because an inner node's mass is the sum below it.
 And between two pivots the reference masses are frozen, so a leaf's score, early stop included, is a constant: one
@@ -15,6 +15,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from river import anomaly
+
+from stillwatch_models.compiled import compiled
 
 Floats = NDArray[np.float64]
 
@@ -35,7 +37,7 @@ class HalfSpaceForest:
     def __init__(self, features: tuple[str, ...], shape: Shape) -> None:
         self.shape = shape
         inner, leaves = 2**shape.height - 1, 2**shape.height
-        self._split_feature = np.zeros((shape.trees, inner), np.intp)
+        self._split_feature = np.zeros((shape.trees, inner), np.uint32)
         self._split_at = np.zeros((shape.trees, inner))
         self._take_splits_from_river(features)
         self._mass = np.zeros((shape.trees, leaves), np.int64)
@@ -46,6 +48,7 @@ class HalfSpaceForest:
         """Rows learned since the last pivot."""
         self.ready = False
         """River scores 0 until the first window is full."""
+        self._leaves(np.zeros((0, len(features))))  # compiles the walk before there is anything to score
 
     def _take_splits_from_river(self, features: tuple[str, ...]) -> None:
         shape = self.shape
@@ -110,19 +113,10 @@ class HalfSpaceForest:
             self._pivot()
 
     def _leaves(self, rows: Floats) -> NDArray[np.intp]:
-        """Leaf of each row in each tree, shape (trees, n). Flat: NumPy's `take` beats its indexing in pairs."""
-        trees, inner = self._split_feature.shape
-        values, features, splits = rows.ravel(), self._split_feature.ravel(), self._split_at.ravel()
-        tree = (np.arange(trees) * inner)[:, None]
-        row = (np.arange(len(rows)) * rows.shape[1])[None, :]
-        node = np.zeros((trees, len(rows)), np.intp)
-        for _ in range(self.shape.height):
-            at = node + tree
-            goes_right = values.take(features.take(at) + row) >= splits.take(at)
-            node += node
-            node += 1
-            node += goes_right
-        return np.asarray(node - inner)
+        """Leaf of each row in each tree, shape (trees, n)."""
+        leaves = np.empty((len(self._split_at), len(rows)), np.intp)
+        walk(np.ascontiguousarray(rows), self._split_feature, self._split_at, self.shape.height, leaves)
+        return leaves
 
     def _pivot(self) -> None:
         self._leaf_score = _leaf_scores(self._mass, self.shape)
@@ -144,6 +138,24 @@ class HalfSpaceForest:
         self.learned, self.ready = learned, bool(ready)
         self._mass = np.frombuffer(data, "<u4", count, 8).astype(np.int64).reshape(self._mass.shape)
         self._leaf_score = np.frombuffer(data, "<f8", count, 8 + 4 * count).reshape(self._mass.shape).copy()
+
+
+@compiled
+def walk(
+    rows: Floats, split_feature: NDArray[np.uint32], split_at: Floats, height: int, leaves: NDArray[np.intp]
+) -> None:
+    """Take every row down every tree; `leaves` (trees, n) is filled.
+
+    Whole numbers without a sign, because a negative index would be looked for at every step.
+    """
+    trees, inner = split_at.shape
+    for tree in range(trees):
+        for row in range(len(rows)):
+            node = np.uint32(0)
+            for _ in range(height):
+                goes_right = rows[row, split_feature[tree, node]] >= split_at[tree, node]
+                node = np.uint32(2 * node + 1 + goes_right)
+            leaves[tree, row] = node - inner
 
 
 def _leaf_scores(mass: NDArray[np.int64], shape: Shape) -> Floats:
