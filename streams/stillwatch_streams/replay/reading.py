@@ -131,6 +131,7 @@ class Reading:
                 listener.step(step)
         self.events += len(step.events)
         self.last_ts = step.last_ts
+        step.forget()
 
     def times_of(self, listener: Listener) -> tuple[float, float]:
         """Wall and processor time as if this listener had been alone."""

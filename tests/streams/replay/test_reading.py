@@ -20,8 +20,10 @@ class Ear:
     def __init__(self) -> None:
         self.watch = Stopwatch()
         self.heard: list[object] = []
+        self.steps: list[Step] = []
 
     def step(self, step: Step) -> None:
+        self.steps.append(step)
         self.heard.append(([(partition, list(batch.items)) for partition, batch in step.batches], step.last_ts))
 
     def end(self) -> None:
@@ -47,6 +49,13 @@ def test_every_listener_hears_the_same(reading: Reading) -> None:
     assert one.heard[-1] == "end"
     assert [heard for heard in one.heard if isinstance(heard, tuple) and heard[-1] == "missing_field"]
     assert (reading.events, reading.last_ts, reading.watcher.first_ts) == (5_000, T0 + 4_999, T0)
+
+
+def test_events_that_everybody_has_seen_are_let_go(reading: Reading) -> None:
+    ear = Ear()
+    reading.drive([ear], StopFlag(), None)
+    assert len(ear.steps) > 1
+    assert not any(step.events or any(batch.items for _, batch in step.batches) for step in ear.steps)
 
 
 def test_a_request_to_stop_is_heard_between_pieces_and_everybody_still_ends(reading: Reading) -> None:
