@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable
 
 from stillwatch_schemas.errors import ConfigError
-from stillwatch_schemas.sketch.normalise import UNSPACED_CHAR
+from stillwatch_schemas.sketch.characters import UNSPACED_CHAR
 from stillwatch_schemas.sketch.words import FUNCTION_WORDS, INSTRUCTION_WORDS
 
 MIN_KEY_BYTES = 16

@@ -29,7 +29,7 @@ class _Phrase(NamedTuple):
     weight: int
     """In hundredths."""
     words: tuple[str, ...]
-    """Distinct, the most telling one first: a text that lacks one cannot hold the phrase."""
+    """Distinct, the most telling one first, `#` last: a text that lacks one cannot hold the phrase."""
     found_in: Callable[[str], object] | None
     """None for a phrase of one word, which needs no search."""
 
@@ -55,8 +55,7 @@ class Lexicon:
     def __init__(self) -> None:
         self._phrases = sorted(_phrases(), key=lambda phrase: -len(phrase.words))
         words = sorted({word for phrase in self._phrases for word in phrase.words})
-        self.numbers = {word: number for number, word in enumerate(words, start=1)}
-        """A number for each word of any phrase, from 1."""
+        self._numbers = {word: number for number, word in enumerate(words, start=1)}
         self._by_telling: dict[str, list[_Phrase]] = {}
         for phrase in self._phrases:
             self._by_telling.setdefault(phrase.words[0], []).append(phrase)
@@ -66,32 +65,40 @@ class Lexicon:
     def _columns(self) -> Iterator[Indices]:
         """The phrases' first words, their second words, and so on: shorter and shorter, as the longest come first."""
         for place in range(len(self._phrases[0].words)):
-            yield np.array([self.numbers[phrase.words[place]] for phrase in self._phrases if len(phrase.words) > place])
+            yield np.array(
+                [self._numbers[phrase.words[place]] for phrase in self._phrases if len(phrase.words) > place]
+            )
+
+    def number(self, token: str) -> int:
+        """A number for each word of any phrase, from 1; one for all numbers; 0 for any other token."""
+        return self._numbers.get(token) or self._numbers["#"] * token.isdigit()
 
     def scores(self, tokens: list[str], distinct: set[str]) -> Scores:
         """The scores of a tokenised text; `distinct` are its tokens."""
-        possible = [
-            phrase
-            for word in self._telling & distinct
-            for phrase in self._by_telling[word]
-            if distinct.issuperset(phrase.words)
-        ]
-        return _scores(possible, tokens) if possible else NO_SCORES
+        telling = self._telling & distinct
+        if not telling:
+            return NO_SCORES
+        present = {*distinct, "#"} if any(map(str.isdigit, distinct)) else distinct
+        possible = [phrase for word in telling for phrase in self._by_telling[word] if present.issuperset(phrase.words)]
+        return _scores(possible, " ".join(tokens)) if possible else NO_SCORES
 
     def scores_of_many(self, words: Indices, owners: Indices, texts: list[bytes]) -> list[Scores]:
         """The scores of texts of tokens in UTF-8, white space between them.
 
-        For each token its number in `numbers`, 0 for any other, and the text it belongs to.
+        For each token its number and the text it belongs to.
         """
-        present = np.zeros((len(self.numbers) + 1, len(texts)), dtype=np.bool_)
+        present = np.zeros((len(self._numbers) + 1, len(texts)), dtype=np.bool_)
         present[words, owners] = True
         possible = present[self._needed[0]]
         for column in self._needed[1:]:
             possible[: len(column)] &= present[column]
+        found: dict[int, list[_Phrase]] = {}
+        for at in np.flatnonzero(possible).tolist():
+            phrase, text = divmod(at, len(texts))
+            found.setdefault(text, []).append(self._phrases[phrase])
         scores = [NO_SCORES] * len(texts)
-        for text in np.flatnonzero(possible.any(axis=0)).tolist():
-            phrases = [self._phrases[at] for at in np.flatnonzero(possible[:, text]).tolist()]
-            scores[text] = _scores(phrases, texts[text].decode("utf-8", "surrogatepass").split())
+        for text, phrases in found.items():
+            scores[text] = _scores(phrases, texts[text].decode("utf-8", "surrogatepass"))
         return scores
 
 
@@ -104,17 +111,20 @@ def _phrases() -> Iterator[_Phrase]:
 
 def _phrase(group: int, weight: int, phrase: str) -> _Phrase:
     parts = [part for word in phrase.split() for part in ([word] if word in _WILD else tokenise(word))]
-    words = {part for part in parts if part not in _WILD}
-    telling = sorted(words, key=lambda word: (word in FUNCTION_WORDS, -len(word), word))
+    words = set(parts) - {"*"}
+    telling = sorted(words, key=lambda word: (word in _WILD, word in FUNCTION_WORDS, -len(word), word))
     return _Phrase(group, weight, tuple(telling), _finder(parts) if len(parts) > 1 else None)
 
 
-def _scores(possible: Iterable[_Phrase], tokens: list[str]) -> Scores:
-    line = f" {' '.join(tokens)} "
-    sums = [0, 0, 0]
+def _scores(possible: Iterable[_Phrase], words: str) -> Scores:
+    """The scores of a text; `words` are its tokens, white space between them."""
+    sums, line = [0, 0, 0], ""
     for group, weight, _, found_in in possible:
-        if found_in is None or found_in(line):
-            sums[group] += weight
+        if found_in is not None:
+            line = line or f" {' '.join(words.split())} "
+            if not found_in(line):
+                continue
+        sums[group] += weight
     return Scores(*map(_saturate, sums)) if any(sums) else NO_SCORES
 
 

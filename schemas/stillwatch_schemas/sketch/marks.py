@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from stillwatch_schemas.sketch.normalise import UNSPACED_CHAR
+from stillwatch_schemas.sketch.characters import UNSPACED_CHAR
 from stillwatch_schemas.sketch.vocabulary import Tokens, constant
 from stillwatch_schemas.sketch.words import words_of
 

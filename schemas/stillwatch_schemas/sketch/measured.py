@@ -47,7 +47,7 @@ class Measurer:
 
     def _traits(self, token: str) -> int:
         """What is noted of a token beside its hash: its marks, and in the bits above its number in the lexicon."""
-        return mark_bits(token) | self._lexicon.numbers.get(token, 0) << MARK_BITS
+        return mark_bits(token) | self._lexicon.number(token) << MARK_BITS
 
     def template(self, text: str) -> int:
         """The keyed hash of a normalised text's skeleton."""

@@ -66,10 +66,11 @@ def code_share(text: str) -> float:
 
 
 def code_shares(texts: list[str]) -> list[float]:
-    """`code_share` of each text: most texts have too few of the signs to be looked at one by one."""
+    """The same of each text; most have too few of the signs, and need no look of their own."""
     data = SEPARATOR.join([text.encode("utf-8", "surrogatepass") for text in texts])
+    fences = b"```" in data
     at_most = map(len, data.translate(None, _NEVER_CODE).split(SEPARATOR))
     return [
-        code_share(text) if signs > _CODE_FLOOR * len(text) or "```" in text else 0.0
+        code_share(text) if signs > _CODE_FLOOR * len(text) or (fences and "```" in text) else 0.0
         for text, signs in zip(texts, at_most, strict=True)
     ]

@@ -6,10 +6,13 @@ most traffic, takes a short cut through `bytes.translate`; a test holds it equal
 
 from __future__ import annotations
 
-import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import NamedTuple
+
+import numpy as np
+
+from stillwatch_schemas.sketch.characters import words_of
 
 HEAD_CHARS = 4_000
 """Characters read from the start of a text."""
@@ -18,21 +21,6 @@ TAIL_CHARS = 500
 READ_CHARS = HEAD_CHARS + TAIL_CHARS
 """Longest text that is read whole."""
 
-# Scripts written without spaces: every character is a token. Han (all BMP blocks and planes 2-3), kana, Thai, Lao,
-# Myanmar, Khmer. Hangul is spaced.
-UNSPACED = (
-    "\u2e80-\u2fdf\u3005-\u3007\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
-)
-# Vowel signs and points that Python's \w leaves out, though words of these scripts are made of them.
-_MARKS = "\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0dff"
-
-UNSPACED_CHAR = re.compile(f"[{UNSPACED}]")
-# A run of unspaced characters, or a word. By runs, and possessive: a set is read in C, an alternation is not.
-_TOKEN = re.compile(f"([{UNSPACED}]++)|((?:[^\\W_{UNSPACED}]++|[{_MARKS}]++)++)")
-# Characters that show nothing and only serve to break words apart: soft hyphen, zero-width, direction marks, and
-# apostrophes, so that "don't" is one token.
-_INVISIBLE = re.compile("['\u2019\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]+")
 # What NFKC makes of the signs that usually stand in its way: without them its quick check passes most texts.
 _COMMON_WIDE = tuple(zip("\uff0c\uff1a\uff1f\uff01\uff08\uff09\uff1b\u2026\xa0", (*",:?!();", "...", " "), strict=True))
 _SPACE = ord(" ")
@@ -71,6 +59,9 @@ class Normals(NamedTuple):
     """The tokens in UTF-8, white space between them."""
 
 
+_Parts = tuple[str, bytes, bytes]
+
+
 def clip(text: str) -> str:
     """The part of a text that is read: all of it, or its head and tail joined by a line feed."""
     if len(text) <= READ_CHARS:
@@ -93,45 +84,60 @@ def normalise(text: str) -> Normal:
     return normalise_any(clipped)
 
 
-def normalise_many(texts: Iterable[str]) -> Normals:
-    """What `normalise` gives for each text; those in ASCII, which is most traffic, are worked on end to end."""
+def normalise_many(texts: list[str]) -> Normals:
+    """What `normalise` gives for each of some texts, worked on end to end."""
     clipped = list(map(clip, texts))
-    data = SEPARATOR.join([text.encode("ascii") for text in clipped if text.isascii()])
-    folded = iter(data.translate(_ASCII_FOLD).split(SEPARATOR))
-    words = iter(data.translate(_ASCII_WORDS, b"'").split(SEPARATOR))
-    normals = Normals([], [], [])
-    for text in clipped:
-        if text.isascii():
-            _append(normals, text, _collapsed(next(folded)), next(words))
-        else:
-            normal = normalise_any(text)
-            _append(normals, normal.text, normal.folded, " ".join(normal.tokens).encode("utf-8", "surrogatepass"))
-    return normals
+    in_ascii = _ascii_parts([text for text in clipped if text.isascii()])
+    others = _other_parts([text for text in clipped if not text.isascii()])
+    parts = [next(in_ascii if text.isascii() else others) for text in clipped]
+    return Normals(*map(list, zip(*parts, strict=True)))
 
 
-def _append(normals: Normals, text: str, folded: bytes, words: bytes) -> None:
-    normals.texts.append(text)
-    normals.folded.append(folded)
-    normals.words.append(words)
+def _ascii_parts(texts: list[str]) -> Iterator[_Parts]:
+    data = SEPARATOR.join([text.encode("ascii") for text in texts])
+    folded = _all_collapsed(data.translate(_ASCII_FOLD))
+    return zip(texts, folded, data.translate(_ASCII_WORDS, b"'").split(SEPARATOR), strict=False)
+
+
+def _other_parts(texts: list[str]) -> Iterator[_Parts]:
+    compatible = list(map(_compatible, texts))
+    folded = list(map(str.casefold, compatible))
+    return zip(compatible, map(_utf_8, folded), words_of(folded), strict=False)
 
 
 def _collapsed(folded: bytes) -> bytes:
     """Single spaces only, and none at the ends."""
-    if b"  " in folded or folded[:1] == b" " or folded[-1:] == b" ":
-        return b" ".join(folded.split())
-    return folded
+    while b"  " in folded:
+        folded = folded.replace(b"  ", b" ")
+    return folded.strip(b" ")
+
+
+def _all_collapsed(folded: bytes) -> list[bytes]:
+    """The same of texts end to end."""
+    codes = np.frombuffer(folded, dtype=np.uint8)
+    spaces = codes == _SPACE
+    kept = ~spaces
+    kept[1:] |= ~(spaces | (codes == SEPARATOR[0]))[:-1]
+    return [text.rstrip(b" ") for text in codes[kept].tobytes().split(SEPARATOR)]
 
 
 def normalise_any(clipped: str) -> Normal:
     """The general path of `normalise`, for any script."""
+    text = _compatible(clipped)
+    folded = text.casefold()
+    return Normal(text, _utf_8(folded), words_of([folded])[0].decode("utf-8", "surrogatepass").split())
+
+
+def _compatible(clipped: str) -> str:
+    """NFKC."""
     for wide, plain in _COMMON_WIDE:
         clipped = clipped.replace(wide, plain)
-    text = unicodedata.normalize("NFKC", clipped)[:READ_CHARS]  # one character can become eighteen
-    folded = text.casefold()
-    tokens: list[str] = []
-    for unspaced, word in _TOKEN.findall(_INVISIBLE.sub("", folded)):
-        if word:
-            tokens.append(word)
-        else:
-            tokens += unspaced
-    return Normal(text, " ".join(folded.split()).encode("utf-8", "surrogatepass"), tokens)
+    return unicodedata.normalize("NFKC", clipped)[:READ_CHARS]  # one character can become eighteen
+
+
+def _utf_8(folded: str) -> bytes:
+    """Single spaces only, and none at the ends."""
+    # white space other than a space counts as not printable
+    if not folded.isprintable() or "  " in folded or folded[:1] == " " or folded[-1:] == " ":
+        folded = " ".join(folded.split())
+    return folded.encode("utf-8", "surrogatepass")

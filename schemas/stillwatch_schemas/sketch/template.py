@@ -14,8 +14,9 @@ from __future__ import annotations
 import functools
 import itertools
 import re
+from collections.abc import Iterator
 
-from stillwatch_schemas.sketch.normalise import UNSPACED_CHAR
+from stillwatch_schemas.sketch.characters import UNSPACED_CHAR
 from stillwatch_schemas.sketch.words import CLOSINGS, OPENERS, UNSPACED_CLOSINGS, UNSPACED_OPENERS
 
 SLOT = "\x00"
@@ -40,10 +41,7 @@ _QUOTED = re.compile(
 )
 _DIGITS = re.compile(r"\d+(?:[.,]\d+)*")
 _MARK = re.compile(r"[:=\[<](?:(?<=[:=])|/?[^\W\d][^\[\]<>\n]{0,40}[\]>])")
-_COLON = re.compile(":")
-"""The same where no other sign occurs; a search for one literal is much faster."""
 _HEAD_END = re.compile(r"[\n|。.!?](?:(?<=[\n|。])|(?=\s)|(?<=[\u3040-\u9fff].))")
-_CAPITALISED = re.compile(r"[A-Z](?<!\S[A-Z])[A-Za-z]*+")
 _UNSPACED_END = re.compile(r"[。!?;,\n]")
 _EDGES = " \t\r\n\v\f.,;:!?()[]{}<>\"'`*#-\u2013\u2014=|_/\\。、“”„«»「」『』【】"
 
@@ -71,18 +69,31 @@ def _mask_spans(text: str) -> str:
 def _labels(text: str) -> tuple[list[str], int, int]:
     """Distinct labels in order of appearance, where the first begins, and where the last one's value begins."""
     labels: dict[str, None] = {}
-    first, previous, last = len(text), 0, 0
-    signs = _MARK if "=" in text or "<" in text or "[" in text else _COLON
-    for mark in itertools.islice(signs.finditer(text), _MAX_MARKS):
-        start, end = mark.span()
-        label, begin = _label_before(text, previous, start) if end - start == 1 else (_tag(mark[0]), start)
-        previous = end
+    first, begin, last = len(text), 0, 0
+    for label, first_word, sign, end in _marks(text):
         if label:
-            first, last = min(first, begin), end
+            if not labels:
+                first = text.rfind(first_word, begin, sign) if first_word else sign
+            last = end
             labels[label] = None
             if len(labels) == _MAX_LABELS:
                 break
+        begin = end
     return list(labels), first, last
+
+
+def _marks(text: str) -> Iterator[tuple[str, str, int, int]]:
+    """The label at each of the first marks or "", its first word ("" for a tag), where the mark begins and ends."""
+    end = 0
+    if "=" in text or "<" in text or "[" in text:
+        for mark in itertools.islice(_MARK.finditer(text), _MAX_MARKS):
+            begin, (sign, end) = end, mark.span()
+            yield *(_label_of(*_line(text[begin:sign])) if end - sign == 1 else (_tag(mark[0]), "")), sign, end
+    else:
+        for part in text.split(":", _MAX_MARKS)[:-1]:
+            sign = end + len(part)
+            end = sign + 1
+            yield *_label_of(*_line(part)), sign, end
 
 
 def _tag(tag: str) -> str:
@@ -91,12 +102,11 @@ def _tag(tag: str) -> str:
     return " ".join((words[0].casefold(), *map(_mask_word, words[1:])))
 
 
-def _label_before(text: str, begin: int, end: int) -> tuple[str, int]:
-    """The label that ends at `end` and where it starts: from the last capitalised word, else one word; "" if none."""
-    at_least = max(begin, end - _LABEL_CHARS)
-    line_start = max(text.rfind("\n", at_least, end), text.rfind("|", at_least, end)) + 1
-    label, first_word = _label_of(text[line_start or at_least : end], line_start == 0)
-    return label, max(begin, text.rfind(first_word, 0, end)) if label else end
+def _line(part: str) -> tuple[str, bool]:
+    """The end of a part of a text that may be a label, and whether its line may have begun before."""
+    line = part[-_LABEL_CHARS:]
+    start = max(line.rfind("\n"), line.rfind("|")) + 1
+    return line[start:], start == 0
 
 
 @functools.lru_cache(maxsize=4_096)
@@ -108,12 +118,20 @@ def _label_of(line: str, cut: bool) -> tuple[str, str]:
     words = line.split()[-_LABEL_WORDS:]
     if not words:
         return "", ""
-    if UNSPACED_CHAR.search(words[-1]):
+    if not line.isascii() and UNSPACED_CHAR.search(words[-1]):
         words = [_UNSPACED_END.split(words[-1])[-1][-_UNSPACED_KEEP:]]
     elif cut or len(words) == _LABEL_WORDS:
-        words = words[next((at for at in range(len(words) - 1, -1, -1) if words[at][0].isupper()), -1) :]
+        words = _from_last_capitalised(words)
     label = _DIGITS.sub("#", " ".join(words)).casefold().strip(_EDGES)
     return ("", "") if not label or label == SLOT or label[-1] == "#" else (label, words[0])
+
+
+def _from_last_capitalised(words: list[str]) -> list[str]:
+    """The last words from a capitalised one on, else the last word."""
+    for at in range(len(words) - 1, -1, -1):
+        if words[at][0].isupper():
+            return words[at:]
+    return words[-1:]
 
 
 def _head_end(text: str, first_label: int) -> int:
@@ -138,7 +156,7 @@ def _head(text: str, *, identified: bool, alone: bool) -> str:
 
 
 def _is_opener(word: str) -> bool:
-    return word.casefold().strip(_EDGES) in OPENERS or word.startswith(UNSPACED_OPENERS)
+    return word.casefold().strip(_EDGES) in OPENERS or (not word.isascii() and word.startswith(UNSPACED_OPENERS))
 
 
 def _mask_word(word: str) -> str:
@@ -161,10 +179,8 @@ def _shorten(word: str) -> str:
 def _closing(text: str, begin: int) -> str:
     """The closing instruction after the head, or ""."""
     tail = text[max(begin, len(text) - _TAIL_CHARS) :]
-    if tail.isascii():
-        return _ascii_closing(tail)
     words = tail.split()[-_TAIL_WORDS:]
-    if words and UNSPACED_CHAR.search(words[-1]):
+    if not tail.isascii() and words and UNSPACED_CHAR.search(words[-1]):
         clauses = [clause for clause in _UNSPACED_END.split(words[-1]) if clause]
         return (
             _DIGITS.sub("#", clauses[-1][:_TAIL_WORDS]) if clauses and clauses[-1].startswith(UNSPACED_CLOSINGS) else ""
@@ -175,15 +191,5 @@ def _closing(text: str, begin: int) -> str:
     return ""
 
 
-def _ascii_closing(tail: str) -> str:
-    """The same by looking at capitalised words alone; a test holds it equal."""
-    for found in _CAPITALISED.finditer(tail):
-        if found[0].lower() in CLOSINGS:
-            words = tail[found.start() :].split()
-            if len(words) <= _TAIL_WORDS and words[0].lower().strip(_EDGES) in CLOSINGS:
-                return _folded(words)
-    return ""
-
-
 def _folded(closing: list[str]) -> str:
-    return _DIGITS.sub("#", " ".join(map(str.casefold, closing[:_CLOSING_WORDS]))).rstrip(_EDGES)
+    return _DIGITS.sub("#", " ".join(closing[:_CLOSING_WORDS]).casefold()).rstrip(_EDGES)

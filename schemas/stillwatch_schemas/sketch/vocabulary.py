@@ -1,9 +1,10 @@
 """The tokens of many texts at once, each with its keyed hash and its traits, without a Python object for any.
 
 Texts come as bytes, end to end; words are found, compared and looked up by NumPy. A word of at most 16 bytes is its own
-key, as two integers of 64 bits, in a table with one place for each hash of the key: a word that is met again is found
-there, any other costs a look-up in `TokenHashes` and takes the place of whatever stood in it. So the table never grows,
-no word is mistaken for another, and what it holds changes the cost and never a result.
+key, as two integers of 64 bits, in a table with one place for each hash of the key. A word that is met again is found
+there; a new one costs a look-up in `TokenHashes` and takes the place of whatever stood there, which moves to its place
+in a second table, over whatever stood in that. So the tables never grow, no word is mistaken for another, and what they
+hold changes the cost and never a result.
 """
 
 from __future__ import annotations
@@ -28,14 +29,17 @@ def constant(value: int) -> U64:
     return np.array(value, dtype=np.uint64)
 
 
-_PLACE_BITS = 16
+_PLACE_BITS = 15
 _KEY_BYTES = 16
 _PADDING = b" " * _KEY_BYTES
 """Behind the last text, so that 16 bytes can be read from any word's first byte on."""
 _SPACE, _END = b" "[0], SEPARATOR[0]
 _BYTES_KEPT = np.array([(1 << 8 * kept) - 1 for kept in range(9)], dtype=np.uint64)
-# Odd, any: they spread words over places. Whoever finds words of one place makes each cost a dictionary's look-up.
-_SPREAD_FIRST, _SPREAD_SECOND = constant(0x9E3779B97F4A7C15), constant(0xBF58476D1CE4E5B9)
+# Odd, any: for both tables, they spread words over places. Whoever finds words of one place makes each cost a look-up.
+_SPREAD = (
+    (constant(0x9E3779B97F4A7C15), constant(0xBF58476D1CE4E5B9)),
+    (constant(0x94D049BB133111EB), constant(0xD6E8FEB86659FD93)),
+)
 _TO_PLACE = constant(64 - _PLACE_BITS)
 _FIRST, _SECOND, _VALUE, _TRAITS = range(4)
 """Columns of the table: both parts of the key, and what is known of the word."""
@@ -63,7 +67,7 @@ class Vocabulary:
 
     def __init__(self, hashes: TokenHashes, traits_of: Callable[[str], int]) -> None:
         self._hashes, self._traits_of = hashes, traits_of
-        self._table = np.zeros((1 << _PLACE_BITS, 4), dtype=np.uint64)
+        self._tables = np.zeros((2, 1 << _PLACE_BITS, 4), dtype=np.uint64)
 
     def tokens(self, texts: list[bytes]) -> Tokens:
         """The tokens of texts in UTF-8, white space between the tokens."""
@@ -83,29 +87,45 @@ class Vocabulary:
         return Tokens(values, traits, counts.tolist(), last - present, last, owners)
 
     def _rows(self, data: bytes, starts: Indices, stops: Indices) -> U64:
-        """A row of the table for each token; of a token that is too long for it only value and traits mean anything."""
+        """A row of the tables for each token; of a token too long for them only value and traits mean anything."""
         lengths = stops - starts
         windows: U64 = np.ndarray((len(data) - 7,), dtype="<u8", buffer=data, strides=(1,))
         first = windows[starts] & _BYTES_KEPT.take(lengths, mode="clip")
         second = windows[starts + 8] & _BYTES_KEPT.take(lengths - 8, mode="clip")
-        places = ((first ^ second * _SPREAD_SECOND) * _SPREAD_FIRST >> _TO_PLACE).astype(np.intp)
-        rows: U64 = self._table.take(places, axis=0)
-        known = rows[:, _FIRST] == first
-        known &= rows[:, _SECOND] == second
-        known &= lengths <= _KEY_BYTES
-        if not known.all():
-            missing = np.flatnonzero(~known)
-            rows[missing, _FIRST], rows[missing, _SECOND] = first[missing], second[missing]
-            self._look_up(data, starts[missing], stops[missing], rows, missing)
-            short = missing[lengths[missing] <= _KEY_BYTES]
-            self._table[places[short]] = rows[short]
+        fits = lengths <= _KEY_BYTES
+        rows: U64 = self._tables[0].take(_places(0, first, second), axis=0)
+        missing = np.flatnonzero(~(_same(rows, first, second) & fits))
+        if len(missing):
+            first, second, fits = first[missing], second[missing], fits[missing]
+            others = self._tables[1].take(_places(1, first, second), axis=0)
+            new = np.flatnonzero(~(_same(others, first, second) & fits))
+            others[new, _FIRST], others[new, _SECOND] = first[new], second[new]
+            self._look_up(data, starts[missing[new]], stops[missing[new]], others, new)
+            self._remember(others[new[fits[new]]])
+            rows[missing] = others
         return rows
 
-    def _look_up(self, data: bytes, starts: Indices, stops: Indices, rows: U64, missing: Indices) -> None:
-        """Fill in what is known of the words that stand between `starts` and `stops`."""
+    def _look_up(self, data: bytes, starts: Indices, stops: Indices, rows: U64, at: Indices) -> None:
+        """Fill in, in the rows `at`, what is known of the words that stand between `starts` and `stops`."""
         words = [
             data[start:stop].decode("utf-8", "surrogatepass")
             for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)
         ]
-        rows[missing, _VALUE] = np.frombuffer(self._hashes.joined(words), dtype=VALUE)
-        rows[missing, _TRAITS] = list(map(self._traits_of, words))
+        rows[at, _VALUE] = np.frombuffer(self._hashes.joined(words), dtype=VALUE)
+        rows[at, _TRAITS] = list(map(self._traits_of, words))
+
+    def _remember(self, rows: U64) -> None:
+        places = _places(0, rows[:, _FIRST], rows[:, _SECOND])
+        before = self._tables[0, places]
+        self._tables[1, _places(1, before[:, _FIRST], before[:, _SECOND])] = before
+        self._tables[0, places] = rows
+
+
+def _places(table: int, first: U64, second: U64) -> Indices:
+    one, other = _SPREAD[table]
+    return ((first ^ second * other) * one >> _TO_PLACE).astype(np.intp)
+
+
+def _same(rows: U64, first: U64, second: U64) -> npt.NDArray[np.bool_]:
+    same: npt.NDArray[np.bool_] = (rows[:, _FIRST] == first) & (rows[:, _SECOND] == second)
+    return same

@@ -2,15 +2,51 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stillwatch_schemas.sketch.normalise import HEAD_CHARS, TAIL_CHARS, clip, normalise, normalise_any, tokenise
+from stillwatch_schemas.sketch.characters import _MARKS, _UNSPACED, words_of
+from stillwatch_schemas.sketch.normalise import (
+    HEAD_CHARS,
+    TAIL_CHARS,
+    Normal,
+    clip,
+    normalise,
+    normalise_any,
+    normalise_many,
+    tokenise,
+)
 
 
 @given(st.text(st.characters(max_codepoint=127), max_size=200))
 def test_the_short_cut_for_ascii_equals_the_general_path(text: str) -> None:
     assert normalise(text) == normalise_any(text)
+
+
+@given(
+    st.lists(st.text(st.characters(codec=None) | st.sampled_from(" \n\t\x00\x1c'a请\ud800"), max_size=40), min_size=1)
+)
+def test_many_texts_are_normalised_like_each_alone(texts: list[str]) -> None:
+    normals = normalise_many(texts)
+    words = [words.decode("utf-8", "surrogatepass").split() for words in normals.words]
+    assert list(map(Normal, normals.texts, normals.folded, words)) == list(map(normalise, texts))
+
+
+def _by_pattern(folded: str) -> list[str]:
+    """Words as regular expressions find them."""
+    runs = re.findall(
+        f"([{_UNSPACED}]++)|((?:[^\\W_{_UNSPACED}]++|[{_MARKS}]++)++)",
+        re.sub("['\u2019\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]+", "", folded),
+    )
+    return [word for unspaced, spaced in runs for word in (unspaced or [spaced])]
+
+
+def test_every_character_counts_as_the_patterns_say() -> None:
+    for start in range(0, 0x110000, 0x1000):
+        text = " ".join(f"a{char}b" for char in map(chr, range(start, start + 0x1000)))
+        assert words_of([text])[0].decode("utf-8", "surrogatepass").split() == _by_pattern(text)
 
 
 @pytest.mark.parametrize(

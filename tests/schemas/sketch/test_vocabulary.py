@@ -1,4 +1,4 @@
-"""Tokens looked up by NumPy are what a dictionary would give, whatever has passed through the table before."""
+"""Tokens looked up by NumPy are what a dictionary would give, whatever has passed through the tables before."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_tokens_equal_what_a_dictionary_gives(texts: list[list[str]]) -> None:
     assert tokens.owners.tolist() == [owner for owner, (start, stop) in enumerate(spans) for _ in range(start, stop)]
 
 
-def test_more_words_than_the_table_has_places_change_no_value() -> None:
+def test_more_words_than_the_tables_have_places_change_no_value() -> None:
     """Each word is looked up, displaced by others, and looked up again."""
     texts = [" ".join(f"w{number}" for number in range(start, start + 4_000)) for start in range(0, 100_000, 4_000)]
     first = [VOCABULARY.tokens([text.encode()]).values.tolist() for text in texts]
@@ -39,7 +39,7 @@ def test_more_words_than_the_table_has_places_change_no_value() -> None:
     assert len({value for values in first for value in values}) == 100_000
 
 
-def test_the_table_does_not_grow() -> None:
-    size = VOCABULARY._table.nbytes
+def test_the_tables_do_not_grow() -> None:
+    size = VOCABULARY._tables.nbytes
     VOCABULARY.tokens([b"one two " + b"w" * 40])
-    assert VOCABULARY._table.nbytes == size <= 2**21
+    assert VOCABULARY._tables.nbytes == size <= 2**21

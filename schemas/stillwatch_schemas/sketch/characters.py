@@ -1,0 +1,67 @@
+"""Words in any script: which characters make them, looked up for many texts at once.
+
+Words are runs of letters, digits and the signs that belong to them; in scripts written without spaces every character
+is one. Characters that show nothing and only serve to break words apart are left out first.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+
+import numpy as np
+import numpy.typing as npt
+
+# Scripts written without spaces: every character is a token. Han (all BMP blocks and planes 2-3), kana, Thai, Lao,
+# Myanmar, Khmer. Hangul is spaced.
+_UNSPACED = (
+    "\u2e80-\u2fdf\u3005-\u3007\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
+)
+# Vowel signs and points that Python's \w leaves out, though words of these scripts are made of them.
+_MARKS = "\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0dff"
+
+UNSPACED_CHAR = re.compile(f"[{_UNSPACED}]")
+
+_GAP, _WORD, _ALONE, _NOTHING, _END = range(5)
+"""Kinds of characters: between words, part of one, a word by itself, left out, and what stands between texts."""
+_KINDS = (
+    (_WORD, re.compile(f"[\\w{_MARKS}]++")),
+    (_GAP, re.compile("_")),
+    (_ALONE, re.compile(f"[{_UNSPACED}]++")),
+    # soft hyphen, zero-width, direction marks; apostrophes, so that "don't" is one word
+    (_NOTHING, re.compile("['\u2019\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]++")),
+    (_END, re.compile("\0")),
+)
+"""Later ones win."""
+_TABLED, _LAST_HAN = 0x20000, 0x3FFFF
+"""All characters from the first on are Han up to the second, and gaps beyond it."""
+_SPACE = ord(" ")
+
+
+def words_of(texts: list[str]) -> list[bytes]:
+    """The words of each case-folded text in UTF-8, white space between them."""
+    line = "\0".join([text.replace("\0", " ") for text in texts])
+    codes = np.frombuffer(line.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    kinds = _kinds().take(np.where(codes < _TABLED, codes, _TABLED + (codes > _LAST_HAN)))
+    shown = kinds != _NOTHING
+    codes, kinds = codes[shown], kinds[shown]
+    alone = kinds == _ALONE
+    widths = np.where(alone, 3, 1)
+    spread = np.repeat(np.where(kinds == _GAP, np.uint32(_SPACE), codes), widths)
+    ends = np.cumsum(widths)[alone]
+    spread[ends - 1] = spread[ends - 3] = _SPACE
+    words = spread.astype("<u4", copy=False).tobytes().decode("utf-32-le", "surrogatepass")
+    return words.encode("utf-8", "surrogatepass").split(b"\0")
+
+
+@functools.cache
+def _kinds() -> npt.NDArray[np.uint8]:
+    """The kind of each character, of Han beyond the Basic Multilingual Plane, and of all that come after."""
+    table = np.full(_TABLED + 2, _GAP, dtype=np.uint8)
+    characters = "".join(map(chr, range(_TABLED)))
+    for kind, pattern in _KINDS:
+        for run in pattern.finditer(characters):
+            table[run.start() : run.end()] = kind
+    table[_TABLED] = _ALONE
+    return table
