@@ -9,9 +9,10 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import psutil
+from stillwatch_models.account_state import ACCOUNT_ROW, TEXT_ROW
 from stillwatch_models.accounts import ROW
 from stillwatch_models.config import EngineConfig
-from stillwatch_models.engine import ACCOUNT_ROW, TEXT_ROW, AccountEngine
+from stillwatch_models.engine import AccountEngine
 from stillwatch_models.shard import Batch
 from stillwatch_schemas.events import Heartbeat
 

@@ -15,73 +15,36 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 
-import msgspec
 import numpy as np
-from stillwatch_schemas.errors import StateError
 from stillwatch_schemas.events import Heartbeat, RequestEvent
-from stillwatch_schemas.findings import Evidence, Finding, Ruling
+from stillwatch_schemas.findings import Finding
 from stillwatch_schemas.signals import CampaignVerdict, EpochClosed, PaneClosed
 from stillwatch_schemas.verdicts import Verdict
 
 from stillwatch_models import columns
-from stillwatch_models.accounts import STATE_VERSION, AccountRow, AccountTable
+from stillwatch_models.account_findings import account_finding
+from stillwatch_models.account_state import AccountState, Resume
+from stillwatch_models.accounts import AccountRow
 from stillwatch_models.capacity import Capacity, Slots
-from stillwatch_models.ceiling import CeilingRule
 from stillwatch_models.cell import Horizons
 from stillwatch_models.columns import Events
 from stillwatch_models.config import EngineConfig
-from stillwatch_models.contributions import Contributor
-from stillwatch_models.evidence import Rates
-from stillwatch_models.explain import reasons
-from stillwatch_models.feedback import statement
-from stillwatch_models.fold import Cells, fold, in_order, make_ready, take_back
-from stillwatch_models.incidents import DISTILLATION, TIERS, Header, finding
-from stillwatch_models.model_ages import ModelAges
+from stillwatch_models.fold import fold, in_order, make_ready, take_back
 from stillwatch_models.open_panes import EventIds, OpenPanes
-from stillwatch_models.panes import UNSEEN, Int64s, PaneClock
+from stillwatch_models.panes import UNSEEN, Int64s
 from stillwatch_models.profiles import profiles, reference, samples
 from stillwatch_models.records import take
 from stillwatch_models.rulings import Docket, Heard, Judge
-from stillwatch_models.scoring import TRANSITIONS, Scored, Scorer
+from stillwatch_models.segments import CELLS_AT_ONCE, segments
 from stillwatch_models.shard import Batch, Checkpoint, Outputs
-from stillwatch_models.texts import Exposure, TextMemory
+from stillwatch_models.texts import Exposure
 
 FAST_HALF_LIFE_SECONDS = 3_600.0
-FRESH_MODEL_SECONDS = 48 * 3_600.0
-"""How long a model counts as just released."""
 SLOW_HALF_LIFE_SECONDS = 7 * 86_400.0
 MOST_EMPTY_EPOCHS = 1_000
 """Epochs at most that are said to be over after a long silence."""
-CELLS_AT_ONCE = 4_096
-"""Events of several panes folded together."""
-PART_OF_A_PANE = 16_384
-"""A pane of more events is folded in parts of whole accounts, which bounds memory and suits the processor's cache."""
-EXAMPLES = 5
-"""Example event ids in a finding."""
 THE_END = 2**62
 """A pane after every other."""
-
-ACCOUNT_ROW, TEXT_ROW = b"a:", b"t:"
-CLOCK_ROW, FOREST_ROW = b"m:clock", b"m:forest"
-CEILING_ROW, MODELS_ROW = b"m:ceiling", b"m:models"
-
-
-class Clock(msgspec.Struct):
-    """The small part of the state: where reading resumes, and what was counted."""
-
-    version: int
-    config_hash: str
-    next_offset: int
-    max_ts: int
-    closed_before: int
-    epoch: int
-    ended_epoch: int
-    known_accounts: int
-    rates: Rates
-    texts_written: int
-    counters: dict[str, int]
-    measures: dict[str, float] = {}
-    """What the numbers of panes and the like are counted in; see `config.MEASURES`."""
 
 
 class AccountEngine:
@@ -92,13 +55,9 @@ class AccountEngine:
         self.config = config
         self.partition = partition
         self.pane_ms = round(config.pane_seconds * 1000)
-        self.clock = PaneClock(self.pane_ms, round(config.lateness_seconds * 1000))
-        self.table = AccountTable()
-        self.texts = TextMemory(config.text_memory)
-        self.models = ModelAges(round(FRESH_MODEL_SECONDS / config.pane_seconds))
-        self.scorer = Scorer(config)
-        self.counters = {"events": 0, "late": 0, "repeated": 0, "evicted_idle": 0, "evicted_flood": 0, "panes": 0}
-        self._hash = config.hash()
+        self.state = AccountState(config, partition)
+        self.clock, self.table, self.scorer = self.state.clock, self.state.table, self.state.scorer
+        self.counters = self.state.counters
         self._horizons = Horizons(
             fast=FAST_HALF_LIFE_SECONDS / config.pane_seconds,
             slow=SLOW_HALF_LIFE_SECONDS / config.pane_seconds,
@@ -106,32 +65,22 @@ class AccountEngine:
             restart=max(1, round(config.evidence_restart_seconds / config.pane_seconds)),
         )
         self._epoch_panes = max(1, round(config.reference_seconds / config.pane_seconds))
-        self._epoch = self._ended_epoch = UNSEEN
-        self._known_accounts = 0
-        """When the epoch began: the same for every message of the epoch."""
         self._open = OpenPanes()
         self._closing: Events = np.zeros(0, columns.EVENT)
         """Events of closed panes that are yet to be folded."""
         self._held: list[Exposure] = []
         """What is taken back when the pane that is being folded ends."""
-        self._ceiling = CeilingRule(config, self._hash, partition)
         self._docket = Docket(self.clock)
-        self._judge = Judge(self.scorer, self.table, shard=partition, config_hash=self._hash, pane_ms=self.pane_ms)
+        self._judge = Judge(
+            self.scorer, self.table, shard=partition, config_hash=self.state.config_hash, pane_ms=self.pane_ms
+        )
         self.counters |= self._judge.counters
         self._judge.counters = self.counters
         self._due: deque[Heard] = deque()
         """Verdicts of closed panes that are yet to take effect, in order."""
-        self._contributor = Contributor(
-            window_panes=max(1, round(config.group_window_seconds / config.pane_seconds)),
-            most_events=config.group_span_events,
-            source=partition,
-            pane_ms=self.pane_ms,
-        )
         self._capacity = Capacity(config)
         self._next_offset = 0
         self._checkpointed = -1
-        self._written: dict[bytes, bytes] = {}
-        """Model rows as they were last written: most do not change between two checkpoints."""
         self._changed = False
 
     # -- the stream ----------------------------------------------------------------------------------------------
@@ -167,9 +116,9 @@ class AccountEngine:
         before = self.clock.closed_before
         if self.clock.close_all() > before:
             self._close(out)
-        out.signals.extend(self._contributor.tell(THE_END))
-        if self._epoch != UNSEEN and self._ended_epoch < self._epoch:
-            self._say_epochs_are_over(range(self._epoch, self._epoch + 1), out)
+        out.signals.extend(self.state.contributor.tell(THE_END))
+        if self.state.epoch != UNSEEN and self.state.ended_epoch < self.state.epoch:
+            self._say_epochs_are_over(range(self.state.epoch, self.state.epoch + 1), out)
         return out
 
     def expire(self, now_ms: int) -> Outputs:  # noqa: ARG002 - part of the shard protocol; accounts age by event time
@@ -188,7 +137,7 @@ class AccountEngine:
             return []
         events["row"] = self.table.slots([request.account_id for request in requests])
         self._open.put(events, [request.event_id for request in requests])
-        return [(int(item[at]), found) for at, found in self._ceiling.check(events, requests)]
+        return [(int(item[at]), found) for at, found in self.state.ceiling.check(events, requests)]
 
     def _in_order_of_cause(self, out: Outputs, immediate: list[tuple[int, Finding]], max_after: Int64s) -> None:
         """Findings in the order of the items that caused them, which no batch size changes."""
@@ -206,7 +155,13 @@ class AccountEngine:
         closed_before = self.clock.closed_before
         self._due = self._docket.due()
         self.counters["panes"] += len(np.unique(closed["pane"]))
-        for start, end in self._segments(closed):
+        cuts = segments(
+            closed,
+            epoch_panes=self._epoch_panes,
+            due=self._due,
+            fitting=lambda start, end: self._capacity.cut(self.table, closed, start, end),
+        )
+        for start, end in cuts:
             self._rule(int(closed["pane"][start]), out)
             self._closing = closed[start:]
             self._end_epoch(int(closed["pane"][start]), out)
@@ -219,10 +174,10 @@ class AccountEngine:
         self._closing = np.zeros(0, columns.EVENT)  # a view, however short, would keep all closed events
         self._rule(closed_before, out)
         self._end_epoch(closed_before, out)
-        out.signals.extend(self._contributor.tell(closed_before))
+        out.signals.extend(self.state.contributor.tell(closed_before))
         last = closed_before - 1
         out.signals.append(PaneClosed(source=self.partition, pane=last, pane_end_ms=(last + 1) * self.pane_ms))
-        self._ceiling.settle(self.table, closed_before)
+        self.state.ceiling.settle(self.table, closed_before)
         self._changed = True
 
     def _take_closed(self) -> tuple[Events, EventIds]:
@@ -232,53 +187,25 @@ class AccountEngine:
         self.counters["repeated"] += len(finished) - len(ordered)
         return ordered, ids
 
-    def _segments(self, events: Events) -> Iterator[tuple[int, int]]:
-        """Runs of whole panes that lie in one reference epoch, have no verdict inside, and can be folded at once."""
-        start = 0
-        while start < len(events):
-            pane = int(events["pane"][start])
-            epoch_end = (pane // self._epoch_panes + 1) * self._epoch_panes
-            end = int(np.searchsorted(events["pane"], epoch_end, side="left"))
-            if end - start > CELLS_AT_ONCE:
-                cut = int(events["pane"][start + CELLS_AT_ONCE])
-                end = int(np.searchsorted(events["pane"], max(cut, pane + 1), side="left"))
-            if end - start > PART_OF_A_PANE:
-                yield from self._parts(events["row"][start:end], start)
-                start = end
-                continue
-            if self._due:
-                end = min(end, int(np.searchsorted(events["pane"], max(self._due[0].pane, pane), side="right")))
-            end = self._capacity.cut(self.table, events, start, end)
-            yield start, end
-            start = end
-
-    @staticmethod
-    def _parts(rows: Int64s, start: int) -> Iterator[tuple[int, int]]:
-        """Parts of one pane that begins at `start`, cut between accounts."""
-        cuts = np.append(np.flatnonzero(np.diff(rows)) + 1, len(rows))
-        begin = 0
-        while begin < len(rows):
-            end = int(cuts[np.searchsorted(cuts, min(begin + PART_OF_A_PANE, len(rows)))])
-            yield start + begin, start + end
-            begin = end
-
     def _close_segment(self, events: Events, ids: EventIds, out: Outputs, *, ends: bool) -> None:
         """Fold, score and tell a run of whole panes, or a part of a pane; `ends` where the last pane ends."""
-        seen = self._contributor.look(events, self.table)
-        cells = fold(self.table, self.texts, events, self._horizons, self.models, held=self._held)
+        seen = self.state.contributor.look(events, self.table)
+        cells = fold(self.table, self.state.texts, events, self._horizons, self.state.models, held=self._held)
         if ends:
-            take_back(self.table, self.texts, self._held, self._horizons)
+            take_back(self.table, self.state.texts, self._held, self._horizons)
             self._held.clear()
         scored = self.scorer.score(self.table, cells)
-        self._contributor.add(seen, cells, scored.nats, self.table, ids)
+        self.state.contributor.add(seen, cells, scored.nats, self.table, ids)
         for cell in np.flatnonzero(scored.transition).tolist():
-            out.findings.append(self._finding(cells, scored, cell, ids))
+            out.findings.append(
+                account_finding(self.state, cells, scored, cell, ids, shard=self.partition, pane_ms=self.pane_ms)
+            )
         out.profiles.extend(
             profiles(
                 self.table,
                 cells,
                 scored.nats,
-                epoch=self._epoch,
+                epoch=self.state.epoch,
                 source=self.partition,
                 pane_ms=self.pane_ms,
                 ids=ids,
@@ -303,13 +230,13 @@ class AccountEngine:
     def _end_epoch(self, pane: int, out: Outputs) -> None:
         """Say of every epoch that it is over, once all panes before `pane` are folded; of empty ones too."""
         over = pane // self._epoch_panes
-        begun = self._epoch if self._epoch != UNSEEN else over - 1
-        first = begun if self._ended_epoch == UNSEEN else self._ended_epoch + 1
+        begun = self.state.epoch if self.state.epoch != UNSEEN else over - 1
+        first = begun if self.state.ended_epoch == UNSEEN else self.state.ended_epoch + 1
         if first < over:
             self._say_epochs_are_over(range(max(first, over - MOST_EMPTY_EPOCHS), over), out)
 
     def _say_epochs_are_over(self, epochs: range, out: Outputs) -> None:
-        self._ended_epoch = epochs[-1]
+        self.state.ended_epoch = epochs[-1]
         accounts, content = reference(self.table)
         out.profiles.extend(
             EpochClosed(
@@ -325,13 +252,13 @@ class AccountEngine:
 
     def _begin_epoch(self, epoch: int) -> None:
         """Freeze a new population where a new epoch begins."""
-        if epoch <= self._epoch:
+        if epoch <= self.state.epoch:
             return
-        if self._epoch != UNSEEN:
+        if self.state.epoch != UNSEEN:
             self.scorer.begin_epoch(self.table, epoch)
-            self._contributor.begin_epoch(self.table)
+            self.state.contributor.begin_epoch(self.table)
             self._evict(idle=self._capacity.idle(self.table, epoch * self._epoch_panes), flood=np.zeros(0, np.intp))
-        self._epoch, self._known_accounts = epoch, self.table.live
+        self.state.epoch, self.state.known_accounts = epoch, self.table.live
 
     def _evict(self, *, idle: Slots, flood: Slots) -> None:
         if not len(idle) and not len(flood):
@@ -341,46 +268,6 @@ class AccountEngine:
         self.counters["evicted_idle"] += len(idle)
         self.counters["evicted_flood"] += len(flood)
         self.table.evict(np.concatenate([idle, flood]), waiting)
-
-    def _finding(self, cells: Cells, scored: Scored, cell: int, ids: EventIds) -> Finding:
-        activity = TRANSITIONS[int(scored.transition[cell])]
-        if activity is None:
-            raise AssertionError("a cell without a transition makes no finding")
-        slot, row = int(cells.slot[cell]), self.scorer.feedback.since(cells.after[cell : cell + 1])[0]
-        header = Header(
-            subject_kind="account",
-            subject=self.table.account(slot),
-            kind=DISTILLATION,
-            first_pane=int(scored.first_pane[cell]),
-            activity=activity,
-            pane=int(cells.pane[cell]),
-            pane_ms=self.pane_ms,
-            config_hash=self._hash,
-        )
-        nats = float(scored.nats[cell])
-        told, ruling = self._judged(header.subject)
-        if ruling == "confirmed":
-            nats = max(nats, TIERS[-1][1] * self.scorer.threshold)
-        offsets = cells.events["offset"][cells.start[cell] : cells.start[cell] + min(cells.count[cell], EXAMPLES)]
-        return finding(
-            header,
-            tier=int(scored.tier[cell]),
-            evidence_nats=nats,
-            threshold=self.scorer.threshold,
-            evidence=[*reasons(self.scorer, scored, cell, row, tuple(ids.of(offsets))), *told],
-            exchanges=int(row["events"]),
-            asn=int(row["asn"]) or None,
-            first_seen_ms=int(row["first_ms"]),
-            last_seen_ms=int(row["last_ts"]),
-            shard=self.partition,
-            shard_accounts=self._known_accounts,
-            ruling=ruling,
-        )
-
-    def _judged(self, account: str) -> tuple[list[Evidence], Ruling | None]:
-        """What an analyst has said about the account, as evidence, and whether that confirmed it."""
-        judged = self.scorer.feedback.of(account)
-        return ([statement(judged)], "confirmed" if judged.label == "distillation" else None) if judged else ([], None)
 
     # -- what the outside may ask --------------------------------------------------------------------------------
 
@@ -405,93 +292,29 @@ class AccountEngine:
 
     def checkpoint(self) -> Checkpoint | None:
         """Rows touched since the last checkpoint, the learners, and the offset of the first event still waiting."""
-        offset, _ = self._resume_from()
-        if not self._changed and offset <= self._checkpointed:
+        resume = self._resume()
+        if not self._changed and resume.offset <= self._checkpointed:
             return None
-        rows: dict[bytes, bytes | None] = {
-            ACCOUNT_ROW + account.encode("utf-8", "surrogatepass"): row for account, row in self.table.take_dirty()
-        }
-        rows.update((_text_key(page), data) for page, data in self.texts.take_dirty())
-        rows.update(self._contributor.take_dirty())
-        rows.update(self.scorer.feedback.take_dirty())
-        models = self._model_rows()
-        rows.update((key, row) for key, row in models.items() if self._written.get(key) != row)
-        self._written = models
+        rows = self.state.take_dirty(resume)
         self._changed = False
-        self._checkpointed = offset
-        return Checkpoint(rows=rows, next_offset=offset)
+        self._checkpointed = resume.offset
+        return Checkpoint(rows=rows, next_offset=resume.offset)
 
     def snapshot(self) -> dict[bytes, bytes]:
-        """Every row, in key order."""
-        rows = {ACCOUNT_ROW + account.encode("utf-8", "surrogatepass"): row for account, row in self.table.dump()}
-        texts = {_text_key(page): data for page, data in self.texts.dump()}
-        return {**rows, **texts, **self._kept_rows(), **self._model_rows()}
+        """Every row."""
+        return self.state.dump(self._resume())
 
     def restore(self, rows: Mapping[bytes, bytes]) -> int:
         """Take over the rows of a snapshot; returns the offset to read from."""
-        clock = msgspec.json.decode(rows[CLOCK_ROW], type=Clock)
-        if clock.version != STATE_VERSION:
-            raise StateError(
-                f"the checkpoint of partition {self.partition} has state version {clock.version}, this build reads "
-                f"{STATE_VERSION}: run the version that wrote it, or start afresh with --reset-state"
-            )
-        self.config.refuse_other_measures(clock.measures, self.partition)
-        self.clock.max_ts, self.clock.closed_before = clock.max_ts, clock.closed_before
-        self.counters.update(clock.counters)
-        self._epoch, self._next_offset, self._checkpointed = clock.epoch, clock.next_offset, clock.next_offset
-        self.scorer.forest.load(rows[FOREST_ROW])
-        self.scorer.calibration.load(rows)
-        self.models.load(rows[MODELS_ROW])
-        self.scorer.feedback.load(rows)
-        self._ceiling.load(rows[CEILING_ROW])
-        self._contributor.load(rows)
-        self._ended_epoch = clock.ended_epoch
-        self._known_accounts, self.scorer.rates = clock.known_accounts, clock.rates
-        for key, row in rows.items():
-            if key.startswith(ACCOUNT_ROW):
-                self.table.load(key[len(ACCOUNT_ROW) :].decode("utf-8", "surrogatepass"), row)
-        pages = ((int(key[len(TEXT_ROW) :]), row) for key, row in rows.items() if key.startswith(TEXT_ROW))
-        self.texts.load(pages, clock.texts_written, self.table.slot_of_key())
-        return clock.next_offset
+        self._next_offset = self._checkpointed = self.state.load(rows)
+        return self._next_offset
 
-    def _kept_rows(self) -> dict[bytes, bytes]:
-        return {**dict(self.scorer.feedback.dump()), **dict(self._contributor.dump())}
-
-    def _resume_from(self) -> tuple[int, int]:
-        """Offset of the first event that still waits, and the clock's greatest event time before it."""
-        first = self._open.first()
-        firsts = [] if first is None else [(int(first["offset"]), int(first["max_before"]))]
+    def _resume(self) -> Resume:
+        waiting = self._open.first()
+        firsts = [] if waiting is None else [(int(waiting["offset"]), int(waiting["max_before"]))]
         heard = self._docket.first()
-        return min([*firsts, *([heard] if heard else [])], default=(self._next_offset, self.clock.max_ts))
-
-    def _model_rows(self) -> dict[bytes, bytes]:
-        offset, max_ts = self._resume_from()
-        clock = Clock(
-            version=STATE_VERSION,
-            config_hash=self._hash,
-            next_offset=offset,
-            max_ts=max_ts,
-            closed_before=self.clock.closed_before,
-            epoch=self._epoch,
-            ended_epoch=self._ended_epoch,
-            known_accounts=self._known_accounts,
-            rates=self.scorer.rates,
-            texts_written=self.texts.written,
-            counters=self.counters,
-            measures=self.config.measures(),
-        )
-        return {
-            CLOCK_ROW: msgspec.json.encode(clock),
-            FOREST_ROW: self.scorer.forest.dump(),
-            MODELS_ROW: self.models.dump(),
-            **self.scorer.calibration.dump(),
-            CEILING_ROW: self._ceiling.dump(self.clock.closed_before),
-            **self._contributor.model_rows(),
-        }
-
-
-def _text_key(page: int) -> bytes:
-    return TEXT_ROW + b"%06d" % page
+        first = min([*firsts, *([heard] if heard else [])], default=(self._next_offset, self.clock.max_ts))
+        return Resume(*first)
 
 
 def _requests(items: Sequence[RequestEvent | Heartbeat | Verdict]) -> tuple[list[RequestEvent], Slots]:
