@@ -148,6 +148,13 @@ class Population(msgspec.Struct):
             self.newcomers += accounts_so_far - known
             self.sources[source] = accounts_so_far
 
+    def bear(self, created: Iterable[int]) -> None:
+        """Count the days on which accounts were created; 0 where unknown."""
+        births = self.births
+        for day in created:
+            if day:
+                births[day] = births.get(day, 0) + 1
+
     def count(self, members: Iterable[Member], sign: int) -> None:
         """Take members in (1) or out (-1)."""
         for member in members:

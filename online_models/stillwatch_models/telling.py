@@ -1,7 +1,7 @@
-"""How a span is told: the contribution of each group in it, gathered with NumPy kind by kind.
+"""How a span is told: the contribution of each group in it.
 
-Events are put in order by account once, then by group for each kind. What a contribution says is worked out for all
-groups of a kind together; the loop over groups only cuts pieces out of the results.
+What a contribution says is worked out with NumPy for all groups of a kind together; the loop over groups only cuts
+pieces out of the results.
 """
 
 from __future__ import annotations
@@ -15,17 +15,8 @@ from numpy.typing import NDArray
 from stillwatch_schemas.signals import Contribution
 
 from stillwatch_models import distinct
-from stillwatch_models.group_kinds import (
-    ALWAYS_TOLD,
-    CROWDS,
-    KINDS,
-    NO_ELSEWHERE,
-    PACED,
-    SHARED,
-    TOLD_FROM,
-    group_name,
-)
-from stillwatch_models.records import take
+from stillwatch_models.group_kinds import CROWDS, KINDS, NO_ELSEWHERE, PACED, group_name
+from stillwatch_models.grouping import ByAccount, Groups, Indices, bit_of, by_account, grouped, order_of, starts_of
 from stillwatch_models.spans import Span
 
 MAX_ACCOUNTS = 32
@@ -33,9 +24,6 @@ MAX_ACCOUNTS = 32
 MAX_EXAMPLES = 5
 SUSPECT_NATS = 3.0
 """Evidence that an innocent account ever reaches with a chance of exp(-3) = 5 % (Ville's inequality)."""
-
-Indices = NDArray[np.intp]
-Integers = NDArray[np.integer[Any]]
 
 
 class Tellable(msgspec.Struct, frozen=True):
@@ -47,87 +35,16 @@ class Tellable(msgspec.Struct, frozen=True):
     accounts_so_far: int
 
 
-class _Events(msgspec.Struct):
-    """A span's events by account, in the order of the accounts' names; of each account by time."""
-
-    columns: dict[str, NDArray[Any]]
-    """As in `spans.SEEN`; `who` is the account's place among the names."""
-    at: Indices
-    """Position of each event in the span."""
-    names: NDArray[np.object_]
-    ids: list[str]
-    """Of the span's events, in the span's order."""
-    panes: int
-    """From the first to the last."""
-
-
-class _Groups(msgspec.Struct):
-    """Events of the groups of one kind that are told, by group, account and time."""
-
-    at: Indices
-    """Place of each event in `_Events`."""
-    pairs: Indices
-    """First event of each (group, account)."""
-    groups: Indices
-    """First pair of each group."""
-    requests: Indices
-    """Events of each pair."""
-    accounts: Indices
-    """Pairs of each group."""
-    values: NDArray[np.int64]
-    """What each group is."""
-
-
 def tell(span: Span, to: Tellable) -> Iterator[Contribution]:
     """A span's contributions, kind by kind and group by group."""
-    events = _by_account(span)
+    events = by_account(span)
     for kind in KINDS:
-        groups = _grouped(kind, events)
+        groups = grouped(kind, events)
         if groups is not None:
             yield from _contributions(kind, events, groups, to)
 
 
-def _by_account(span: Span) -> _Events:
-    events, names = span.events(), span.accounts
-    by_name = np.array(sorted(range(len(names)), key=names.__getitem__), np.intp)
-    rank = np.empty(len(names), np.intp)
-    rank[by_name] = np.arange(len(names))
-    at = _order(rank[events["who"]])
-    ordered = take(events, at)
-    columns = {name: ordered[name].copy() for name in ordered.dtype.names or ()}
-    columns["who"] = rank[columns["who"]]
-    panes = int(events["pane"].max()) - int(events["pane"].min()) + 1
-    return _Events(columns, at, np.array(names, object)[by_name], span.ids, panes)
-
-
-def _grouped(kind: str, events: _Events) -> _Groups | None:
-    at = np.flatnonzero(events.columns[kind])
-    if not len(at):
-        return None
-    value = events.columns[kind][at].astype(np.int64)
-    order = _order(value)
-    at, value = at[order], value[order]
-    groups = _runs(value, events.columns["who"][at], at)
-    if kind in ALWAYS_TOLD:
-        return groups
-    told = groups.accounts >= TOLD_FROM.get(kind, 2)
-    if kind in SHARED:
-        told |= np.bitwise_or.reduceat(_bit(kind, events.columns["shared"][at]), groups.pairs[groups.groups])
-    if told.all():
-        return groups
-    chosen = np.repeat(np.repeat(told, groups.accounts), groups.requests)
-    at = at[chosen]
-    return _runs(value[chosen], events.columns["who"][at], at) if len(at) else None
-
-
-def _runs(value: NDArray[np.int64], who: Indices, at: Indices) -> _Groups:
-    pairs = _starts(value, who)
-    values = value[pairs]
-    groups = _starts(values)
-    return _Groups(at, pairs, groups, _sizes(pairs, len(at)), _sizes(groups, len(pairs)), values[groups])
-
-
-def _contributions(kind: str, events: _Events, groups: _Groups, to: Tellable) -> Iterator[Contribution]:
+def _contributions(kind: str, events: ByAccount, groups: Groups, to: Tellable) -> Iterator[Contribution]:
     columns = (
         [group_name(kind, value) for value in groups.values.tolist()],
         groups.accounts.tolist(),
@@ -179,12 +96,12 @@ def _contributions(kind: str, events: _Events, groups: _Groups, to: Tellable) ->
         )
 
 
-def _sums(kind: str, events: _Events, groups: _Groups) -> Iterator[list[int]]:
+def _sums(kind: str, events: ByAccount, groups: Groups) -> Iterator[list[int]]:
     """Of each group: events, output tokens, accounts that came, never seen before, judged, and suspects of these."""
     at, firsts = groups.at, groups.pairs[groups.groups]
     yield np.add.reduceat(groups.requests, groups.groups).tolist()
     yield np.add.reduceat(events.columns["tokens"][at], firsts, dtype=np.int64).tolist()
-    came = np.ones(len(at), bool) if kind in NO_ELSEWHERE else _bit(kind, events.columns["came"][at])
+    came = np.ones(len(at), bool) if kind in NO_ELSEWHERE else bit_of(kind, events.columns["came"][at])
     nats = _last_nats(events, groups)
     for of_pair in (
         np.logical_or.reduceat(came, groups.pairs),
@@ -195,13 +112,13 @@ def _sums(kind: str, events: _Events, groups: _Groups) -> Iterator[list[int]]:
         yield np.add.reduceat(of_pair, groups.groups, dtype=np.int64).tolist()
 
 
-def _last_nats(events: _Events, groups: _Groups) -> NDArray[np.float32]:
+def _last_nats(events: ByAccount, groups: Groups) -> NDArray[np.float32]:
     """Each pair's evidence after its last event."""
     nats: NDArray[np.float32] = events.columns["nats"][groups.at[groups.pairs + groups.requests - 1]]
     return nats
 
 
-def _together(kind: str, events: _Events, groups: _Groups) -> tuple[list[int], list[float]]:
+def _together(kind: str, events: ByAccount, groups: Groups) -> tuple[list[int], list[float]]:
     """Pairs of accounts active in the same pane, of each group; and how many chance would give.
 
     With m_a active panes of account a among W, chance gives the sum over pairs of m_a m_b / W, which is
@@ -215,7 +132,7 @@ def _together(kind: str, events: _Events, groups: _Groups) -> tuple[list[int], l
     group_of = np.repeat(np.arange(count), accounts)
     asked = judged[group_of][pair_of]
     pair_of, pane = pair_of[asked], events.columns["pane"][groups.at[asked]]
-    cells = _starts(pair_of, pane)
+    cells = starts_of(pair_of, pane)
     pair_of, pane = pair_of[cells], pane[cells]
     active = np.bincount(pair_of, minlength=len(groups.pairs))
     total = np.add.reduceat(active, groups.groups)
@@ -226,7 +143,7 @@ def _together(kind: str, events: _Events, groups: _Groups) -> tuple[list[int], l
     return together.astype(np.int64).tolist(), expected.tolist()
 
 
-def _examples(events: _Events, groups: _Groups) -> list[tuple[str, ...]]:
+def _examples(events: ByAccount, groups: Groups) -> list[tuple[str, ...]]:
     """Of each group, the ids of its first accounts' first events."""
     accounts = groups.accounts
     rank = np.arange(len(groups.pairs)) - np.repeat(groups.groups, accounts)
@@ -235,7 +152,7 @@ def _examples(events: _Events, groups: _Groups) -> list[tuple[str, ...]]:
     return _cut(ids, np.minimum(accounts, MAX_EXAMPLES))
 
 
-def _named(events: _Events, groups: _Groups) -> Iterator[list[tuple[Any, ...]]]:
+def _named(events: ByAccount, groups: Groups) -> Iterator[list[tuple[Any, ...]]]:
     """Of each group, accounts that are named, their requests, evidence, and days of creation where one is known."""
     chosen = _busiest(groups)
     accounts = groups.accounts
@@ -250,19 +167,19 @@ def _named(events: _Events, groups: _Groups) -> Iterator[list[tuple[Any, ...]]]:
     yield [of_group if known else () for of_group, known in zip(days, dated.tolist(), strict=True)]
 
 
-def _busiest(groups: _Groups) -> Indices:
+def _busiest(groups: Groups) -> Indices:
     """Pairs that are named, in order: of each group those with the most requests, of equals the first."""
     requests, accounts = groups.requests, groups.accounts
     if accounts.max() <= MAX_ACCOUNTS:
         return np.arange(len(groups.pairs))
-    order = _order(requests.max() - requests)
+    order = order_of(requests.max() - requests)
     group_of = np.repeat(np.arange(len(accounts)), accounts)
-    order = order[_order(group_of[order])]
+    order = order[order_of(group_of[order])]
     rank = np.arange(len(order)) - np.repeat(groups.groups, accounts)
     return np.sort(order[rank < MAX_ACCOUNTS])
 
 
-def _sketches(kind: str, events: _Events, groups: _Groups) -> list[bytes]:
+def _sketches(kind: str, events: ByAccount, groups: Groups) -> list[bytes]:
     """Of each group whose accounts are not all named the sketch of all, where it is of use."""
     accounts = groups.accounts
     sketches = [b""] * len(accounts)
@@ -275,40 +192,7 @@ def _sketches(kind: str, events: _Events, groups: _Groups) -> list[bytes]:
     return sketches
 
 
-def _bit(kind: str, bits: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    return np.asarray(bits >> np.uint8(KINDS.index(kind)) & np.uint8(1) == 1)
-
-
 def _cut(whole: tuple[Any, ...], sizes: Indices) -> list[tuple[Any, ...]]:
     """Pieces of these sizes."""
     ends = np.cumsum(sizes).tolist()
     return [whole[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-
-
-def _sizes(starts: Indices, end: int) -> Indices:
-    """Sizes of the runs that start there, at least one; the last ends at `end`."""
-    sizes = np.empty(len(starts), np.intp)
-    np.subtract(starts[1:], starts[:-1], out=sizes[:-1])
-    sizes[-1] = end - starts[-1]
-    return sizes
-
-
-def _order(values: Integers) -> Indices:
-    """Positions by value (not negative), equal ones in their order: a stable argsort.
-
-    Value and position are packed into one number and sorted, which takes a tenth of the time of sorting positions.
-    """
-    if values.max(initial=0) >> 32:
-        values = np.unique(values, return_inverse=True)[1]
-    packed = values.astype(np.uint64) << np.uint64(32) | np.arange(len(values), dtype=np.uint64)
-    packed.sort()
-    return (packed & np.uint64(2**32 - 1)).astype(np.intp)
-
-
-def _starts(*columns: Integers) -> Indices:
-    """Positions where any of the columns changes."""
-    change = np.zeros(len(columns[0]), bool)
-    change[:1] = True
-    for column in columns:
-        change[1:] |= column[1:] != column[:-1]
-    return np.flatnonzero(change)

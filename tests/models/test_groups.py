@@ -12,7 +12,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from scipy.stats import nbinom
 from stillwatch_models.detectors.groups.surge import tail_nats
-from stillwatch_models.group_state import MOST_MEMBERS, SUSPECT_NATS
+from stillwatch_models.group_state import MOST_MEMBERS, SUSPECT_NATS, GroupState
 from stillwatch_models.groups import CLOCK_ROW, GroupEngine
 from stillwatch_models.shard import Batch
 from stillwatch_schemas.errors import StateError
@@ -332,7 +332,7 @@ def test_members_beyond_the_bound_are_the_busiest() -> None:
         )
         signals += [shared, closed(window * WINDOW + WINDOW - 1)]
     feed(engine, signals)
-    state = engine._groups["payment:0000abcd"]
+    state = msgspec.json.decode(engine.snapshot()[b"g:payment:0000abcd"], type=GroupState)
     assert len(state.members) <= 2 * MOST_MEMBERS
     assert "busy" in state.members
     assert state.size == pytest.approx(301, rel=0.15)
