@@ -1,17 +1,25 @@
-"""Windows of many accounts as columns: a whole fetch is folded at once, and every event learns what its window held."""
+"""Windows of many accounts as columns: a whole fetch is folded at once, and every event learns what its window held.
+
+They are kept and written by the page, 64 accounts each, as databases do: a checkpoint writes the pages that changed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import struct
+from collections.abc import Mapping, Sequence
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 WIDTH = 3
 """Window number, requests, tokens."""
-FIRST_SLOTS = 1_024
-ROW_BYTES = WIDTH * 8
+PAGE = 64
+"""Accounts in a page."""
+FIRST_PAGES = 16
+_NUMBER = struct.Struct(">I")
+_decode_page = msgspec.msgpack.Decoder(tuple[list[str], bytes]).decode
 
 
 class Windows:
@@ -19,7 +27,9 @@ class Windows:
 
     def __init__(self) -> None:
         self._slots: dict[str, int] = {}
-        self._rows: Ints = np.full((FIRST_SLOTS, WIDTH), -1, np.int64)
+        self._names: list[str] = []
+        self._rows: Ints = np.full((FIRST_PAGES * PAGE, WIDTH), -1, np.int64)
+        self._touched = np.zeros(FIRST_PAGES, np.bool_)
 
     def fold(self, accounts: Sequence[str], windows: Ints, tokens: Ints) -> tuple[Ints, Ints]:
         """Requests and tokens of each event's window just after it; a window other than the account's last begins at 0.
@@ -28,6 +38,7 @@ class Windows:
         running sums, and only the first run of an account may go on where its last window stood.
         """
         slots = self._slots_of(accounts)
+        self._touched[slots // PAGE] = True
         order = np.argsort(slots, kind="stable")
         slot, window, token = slots[order], windows[order], tokens[order]
         new_slot = np.diff(slot, prepend=-1) != 0
@@ -45,26 +56,40 @@ class Windows:
         return requests[back], summed[back]
 
     def _slots_of(self, accounts: Sequence[str]) -> Ints:
-        known = self._slots
-        slots = list(map(known.get, accounts))
-        if None in slots:
-            slots = [known.setdefault(account, len(known)) for account in accounts]
-            if len(known) > len(self._rows):
-                more = np.full((2 * len(known) - len(self._rows), WIDTH), -1, np.int64)
-                self._rows = np.concatenate((self._rows, more))
-        return np.array(slots, np.int64)
+        try:
+            return np.fromiter(map(self._slots.__getitem__, accounts), np.int64, len(accounts))
+        except KeyError:
+            return self._with_newcomers(accounts)
 
-    def dump(self, accounts: Iterable[str]) -> dict[str, bytes]:
-        """The rows of these accounts, each as bytes."""
-        names = list(accounts)
-        data = self._rows[self._slots_of(names)].astype("<i8").tobytes()
-        return {name: data[at * ROW_BYTES : (at + 1) * ROW_BYTES] for at, name in enumerate(names)}
+    def _with_newcomers(self, accounts: Sequence[str]) -> Ints:
+        for account in accounts:
+            if account not in self._slots:
+                self._slots[account] = len(self._names)
+                self._names.append(account)
+        if len(self._names) > len(self._rows):
+            pages = 2 * len(self._names) // PAGE
+            self._rows = np.concatenate((self._rows, np.full((pages * PAGE, WIDTH), -1, np.int64)))
+            self._touched = np.concatenate((self._touched, np.zeros(pages, np.bool_)))
+        return self._slots_of(accounts)
 
-    def load(self, rows: Mapping[str, bytes]) -> None:
-        """Take over dumped rows."""
-        slots = self._slots_of(list(rows))
-        self._rows[slots] = np.frombuffer(b"".join(rows.values()), "<i8").reshape(-1, WIDTH)
+    def take_touched(self) -> dict[bytes, bytes]:
+        """The pages with a window that has changed since the last call, by page number."""
+        numbers = np.flatnonzero(self._touched).tolist()
+        self._touched[:] = False
+        return {_NUMBER.pack(number): self._page(number) for number in numbers}
 
-    def accounts(self) -> Iterable[str]:
-        """Every account."""
-        return self._slots
+    def dump(self) -> dict[bytes, bytes]:
+        """Every page."""
+        return {_NUMBER.pack(number): self._page(number) for number in range(-(-len(self._names) // PAGE))}
+
+    def load(self, pages: Mapping[bytes, bytes]) -> None:
+        """Take over what `dump` or all of `take_touched` together gave."""
+        for number in sorted(pages):
+            names, rows = _decode_page(pages[number])
+            slots = self._slots_of(names)  # may replace the array
+            self._rows[slots] = np.frombuffer(rows, "<i8").reshape(-1, WIDTH)
+
+    def _page(self, number: int) -> bytes:
+        names = self._names[number * PAGE : (number + 1) * PAGE]
+        rows = self._rows[number * PAGE :][: len(names)]
+        return msgspec.msgpack.encode((names, rows.astype("<i8").tobytes()))

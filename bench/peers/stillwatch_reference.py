@@ -14,12 +14,11 @@ from stillwatch_streams.publisher import Message
 from stillwatch_streams.runner import AgentSpec, Services
 from stillwatch_streams.settings import Settings
 from stillwatch_streams.settings_file import load_settings
-from stillwatch_streams.typed_decoder import TypedDecoder
 from stillwatch_streams.worker_process import WorkerProcess
 
 from peers.job import Job, Meter
 from peers.metered import metered
-from peers.reference_shard import ReferenceOutputs, ReferenceShard, decode
+from peers.reference_shard import ReferenceOutputs, ReferenceShard, RequestDecoder
 
 
 class AlertRouter(Router):
@@ -43,7 +42,7 @@ class ReferenceWorker(WorkerProcess):
 
     def __init__(self, settings: Settings, job: Job, meter: Meter) -> None:
         def make_agents(_settings: Settings, _partitions: Mapping[str, int]) -> Sequence[AgentSpec]:
-            spec = AgentSpec(name="account", topic=job.topic, make_shard=ReferenceShard, decode=TypedDecoder(decode))
+            spec = AgentSpec(name="account", topic=job.topic, make_shard=ReferenceShard, decode=RequestDecoder())
             return [metered(spec, meter)]
 
         super().__init__(settings, make_agents)

@@ -6,10 +6,11 @@ import msgspec
 import pytest
 from peers import traffic
 from peers.aiokafka_river import Loop
-from peers.reference_shard import ReferenceShard, decode
+from peers.reference_shard import ReferenceShard, RequestDecoder, decode
 from peers.work import ALERT_ABOVE, Alert, Request, differences, oracle, overlap
 from stillwatch_models.shard import Batch
 from stillwatch_schemas.errors import ContractError
+from support.records import PlainRecord
 
 EVENTS = 16_000  # more than three windows of the trees, and past the first end of a minute
 
@@ -87,6 +88,21 @@ def test_sketched_and_text_requests_are_the_same_to_the_reference_work(requests:
 def test_a_record_that_is_no_request_is_refused() -> None:
     with pytest.raises(ContractError):
         decode(b'{"event_id": "e"}')
+
+
+def test_a_fetch_is_decoded_as_its_records_are_and_the_bad_ones_are_set_aside(values: list[bytes]) -> None:
+    records = [PlainRecord(value=value, offset=offset) for offset, value in enumerate(values[:20])]
+    batch, dead = RequestDecoder()(records)
+    assert (batch.items, batch.offsets, batch.next_offset, dead) == (
+        [decode(v) for v in values[:20]],
+        [*range(20)],
+        20,
+        [],
+    )
+    records[3] = PlainRecord(value=None, offset=3)
+    batch, dead = RequestDecoder()(records)
+    assert [letter.record.offset for letter in dead] == [3]
+    assert batch.offsets == [0, 1, 2, *range(4, 20)]
 
 
 def test_a_peer_that_does_other_work_is_found_out(wanted: list[Alert]) -> None:
