@@ -11,8 +11,8 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -40,6 +40,10 @@ HEARTBEAT_HOLD_MS = 60_000
 Count = Literal["sent", "dropped", "unfit", "sent_again", "heartbeats", "acks_sent", "acks_dropped"]
 
 
+_Given = TypeVar("_Given")
+_Made = TypeVar("_Made")
+
+
 class _Record(msgspec.Struct, frozen=True):
     topic: str
     key: bytes | None
@@ -61,10 +65,10 @@ class Emitter:
         now_ms: Callable[[], int],
         queue_size: int = 50_000,
         heartbeat_seconds: float = 5.0,
-        private: Callable[[RequestEvent], RequestEvent] | None = None,
+        private: Callable[[list[RequestEvent]], list[RequestEvent]] | None = None,
         oldest_running_ms: Callable[[], int | None] = lambda: None,
     ) -> None:
-        """`private` replaces the text of an event by its sketch, before anything leaves the process.
+        """`private` replaces the texts of events by their sketches, before anything leaves the process.
 
         `oldest_running_ms` is the arrival time of the oldest request whose event is still to come.
         """
@@ -192,24 +196,24 @@ class Emitter:
             self._last_sent_ms[partition] = self._now_ms()
 
     def _next_events(self) -> list[_Record]:
-        records = []
-        for _ in range(min(BATCH, len(self._queue))):
-            record = self._encoded(self._queue.popleft())
-            if record is not None:
-                records.append(record)
-        return records
+        taken = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+        events = self._each(taken, _event)
+        return self._each(self._private(events) if self._private else events, self._encoded)
 
-    def _encoded(self, loose: RequestEvent | Mapping[str, Any]) -> _Record | None:
-        try:
-            event = loose if isinstance(loose, RequestEvent) else convert_request(loose)
-            if self._private is not None:
-                event = self._private(event)
-            value = encode_request(event, max_bytes=MAX_VALUE_BYTES)
-            return _Record(self._topic, event.account_id.encode(), value, acknowledges=False)
-        except (ContractError, UnicodeError) as error:
-            self.counts["unfit"] += 1
-            logger.warning("a request event cannot be published: %s", error)
-            return None
+    def _encoded(self, event: RequestEvent) -> _Record:
+        value = encode_request(event, max_bytes=MAX_VALUE_BYTES)
+        return _Record(self._topic, event.account_id.encode(), value, acknowledges=False)
+
+    def _each(self, given: Iterable[_Given], convert: Callable[[_Given], _Made]) -> list[_Made]:
+        """What `convert` makes of each; those it cannot take are counted and left out."""
+        made = []
+        for each in given:
+            try:
+                made.append(convert(each))
+            except (ContractError, UnicodeError) as error:
+                self.counts["unfit"] += 1
+                logger.warning("a request event cannot be published: %s", error)
+        return made
 
     def _next_acks(self) -> list[_Record]:
         acks = [self._acks.popleft() for _ in range(min(BATCH, len(self._acks)))]
@@ -231,3 +235,7 @@ class Emitter:
         ]
         beats = [_Record(self._topic, None, b"", acknowledges=False, partition=p, headers=(header,)) for p in silent]
         await self._send(producer, beats)
+
+
+def _event(loose: RequestEvent | Mapping[str, Any]) -> RequestEvent:
+    return loose if isinstance(loose, RequestEvent) else convert_request(loose)

@@ -194,15 +194,15 @@ def _verifier(settings: ServingSettings) -> Callable[[bytes], object] | None:
     return lambda value: signing.verify_value(value, key)
 
 
-def _privacy(settings: ServingSettings) -> Callable[[RequestEvent], RequestEvent] | None:
+def _privacy(settings: ServingSettings) -> Callable[[list[RequestEvent]], list[RequestEvent]] | None:
     if not settings.privacy:
         return None
     if settings.sketch_key is None:
         raise ConfigError("STILLWATCH_SERVING__PRIVACY is on but STILLWATCH_SERVING__SKETCH_KEY is not set: set both")
-    from stillwatch_schemas.sketch import Sketcher, with_sketch  # noqa: PLC0415  # an extra; needs numpy
+    from stillwatch_schemas.sketch import Sketcher, with_sketches  # noqa: PLC0415  # an extra; needs numpy
 
     sketcher = Sketcher(settings.sketch_key.encode())
-    return lambda event: with_sketch(event, sketcher)
+    return lambda events: with_sketches(events, sketcher)
 
 
 def _summary(directive: Directive, mode: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pytest
 from stillwatch_schemas.acks import Ack
 from stillwatch_schemas.codec import decode_request
 from stillwatch_schemas.events import RequestEvent
-from stillwatch_schemas.sketch import Sketcher, with_sketch
+from stillwatch_schemas.sketch import Sketcher, with_sketches
 from stillwatch_serving.emitter import Emitter
 from support.brokers import Broker
 from support.builders import make_event
@@ -100,7 +100,7 @@ async def test_silent_partitions_get_heartbeats_that_wait_for_running_requests(b
 async def test_privacy_sends_the_sketch_and_no_text(broker: Broker) -> None:
     topic = await new_topic(broker)
     sketcher = Sketcher(b"sixteen bytes min")
-    emitter = make_emitter(broker.bootstrap, topic, private=lambda event: with_sketch(event, sketcher))
+    emitter = make_emitter(broker.bootstrap, topic, private=lambda events: with_sketches(events, sketcher))
     async with publishing(emitter):
         emitter.emit(make_event(prompt="the secret question", system_prompt="the secret order"))
         assert await emitter.drained(20)

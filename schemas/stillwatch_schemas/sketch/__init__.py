@@ -6,7 +6,7 @@ Needs the extra `stillwatch-schemas[sketch]` (numpy).
 
     sketcher = Sketcher(key)                       # at least 16 secret bytes, the same for the whole deployment
     sketcher.sketch("Name three rivers.", None)    # -> Sketch
-    with_sketch(event, sketcher)                   # -> the event with a sketch and without text
+    with_sketches(events, sketcher)                # -> the events with sketches and without text
 
 `docs/sketch.md` says what each field is, what the sketch gives away, and what evades it.
 """
@@ -14,6 +14,6 @@ Needs the extra `stillwatch-schemas[sketch]` (numpy).
 from __future__ import annotations
 
 from stillwatch_schemas.events import Sketch
-from stillwatch_schemas.sketch.sketcher import MIN_KEY_BYTES, SKETCH_VERSION, Sketcher, with_sketch
+from stillwatch_schemas.sketch.sketcher import MIN_KEY_BYTES, SKETCH_VERSION, Sketcher, with_sketch, with_sketches
 
-__all__ = ["MIN_KEY_BYTES", "SKETCH_VERSION", "Sketch", "Sketcher", "with_sketch"]
+__all__ = ["MIN_KEY_BYTES", "SKETCH_VERSION", "Sketch", "Sketcher", "with_sketch", "with_sketches"]

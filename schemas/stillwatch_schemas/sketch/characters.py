@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+import sys
 
 import numpy as np
 import numpy.typing as npt
@@ -34,34 +35,44 @@ _KINDS = (
     (_END, re.compile("\0")),
 )
 """Later ones win."""
-_TABLED, _LAST_HAN = 0x20000, 0x3FFFF
-"""All characters from the first on are Han up to the second, and gaps beyond it."""
-_SPACE = ord(" ")
+_HAN_PLANES = range(0x20000, 0x40000)
+_SPACE = np.uint32(ord(" "))
+
+Codes = npt.NDArray[np.uint32]
 
 
 def words_of(texts: list[str]) -> list[bytes]:
     """The words of each case-folded text in UTF-8, white space between them."""
     line = "\0".join([text.replace("\0", " ") for text in texts])
     codes = np.frombuffer(line.encode("utf-32-le", "surrogatepass"), dtype="<u4")
-    kinds = _kinds().take(np.where(codes < _TABLED, codes, _TABLED + (codes > _LAST_HAN)))
+    kinds = _kinds().take(codes)
     shown = kinds != _NOTHING
-    codes, kinds = codes[shown], kinds[shown]
+    if not shown.all():
+        codes, kinds = codes[shown], kinds[shown]
+    spaced = np.where(kinds == _GAP, _SPACE, codes)
     alone = kinds == _ALONE
-    widths = np.where(alone, 3, 1)
-    spread = np.repeat(np.where(kinds == _GAP, np.uint32(_SPACE), codes), widths)
-    ends = np.cumsum(widths)[alone]
-    spread[ends - 1] = spread[ends - 3] = _SPACE
-    words = spread.astype("<u4", copy=False).tobytes().decode("utf-32-le", "surrogatepass")
+    if alone.any():
+        spaced = _spread(spaced, alone)
+    words = spaced.astype("<u4", copy=False).tobytes().decode("utf-32-le", "surrogatepass")
     return words.encode("utf-8", "surrogatepass").split(b"\0")
+
+
+def _spread(codes: Codes, alone: npt.NDArray[np.bool_]) -> Codes:
+    """The characters with spaces around those that are words by themselves."""
+    widths = np.where(alone, 3, 1)
+    ends = np.cumsum(widths)[alone]
+    codes = np.repeat(codes, widths)
+    codes[ends - 1] = codes[ends - 3] = _SPACE
+    return codes
 
 
 @functools.cache
 def _kinds() -> npt.NDArray[np.uint8]:
-    """The kind of each character, of Han beyond the Basic Multilingual Plane, and of all that come after."""
-    table = np.full(_TABLED + 2, _GAP, dtype=np.uint8)
-    characters = "".join(map(chr, range(_TABLED)))
+    """The kind of each character. Beyond the first two planes there is Han and nothing else that makes words."""
+    characters = "".join(map(chr, range(_HAN_PLANES.start)))
+    table = np.full(sys.maxunicode + 1, _GAP, dtype=np.uint8)
     for kind, pattern in _KINDS:
         for run in pattern.finditer(characters):
             table[run.start() : run.end()] = kind
-    table[_TABLED] = _ALONE
+    table[_HAN_PLANES.start : _HAN_PLANES.stop] = _ALONE
     return table

@@ -29,7 +29,9 @@ class _Phrase(NamedTuple):
     weight: int
     """In hundredths."""
     words: tuple[str, ...]
-    """Distinct, the most telling one first, `#` last: a text that lacks one cannot hold the phrase."""
+    """Distinct, the most telling one first: a text that lacks one cannot hold the phrase."""
+    numbered: bool
+    """Whether it holds a number."""
     found_in: Callable[[str], object] | None
     """None for a phrase of one word, which needs no search."""
 
@@ -53,9 +55,9 @@ class Lexicon:
     """Looks for a phrase only where all its words occur: in one text by sets, in many by a table of words and texts."""
 
     def __init__(self) -> None:
-        self._phrases = sorted(_phrases(), key=lambda phrase: -len(phrase.words))
-        words = sorted({word for phrase in self._phrases for word in phrase.words})
-        self._numbers = {word: number for number, word in enumerate(words, start=1)}
+        self._phrases = sorted(_phrases(), key=lambda phrase: -len(_needed(phrase)))
+        self._words = frozenset(word for phrase in self._phrases for word in phrase.words)
+        self._numbers = {word: number for number, word in enumerate(["#", *sorted(self._words)], start=1)}
         self._by_telling: dict[str, list[_Phrase]] = {}
         for phrase in self._phrases:
             self._by_telling.setdefault(phrase.words[0], []).append(phrase)
@@ -64,22 +66,23 @@ class Lexicon:
 
     def _columns(self) -> Iterator[Indices]:
         """The phrases' first words, their second words, and so on: shorter and shorter, as the longest come first."""
-        for place in range(len(self._phrases[0].words)):
-            yield np.array(
-                [self._numbers[phrase.words[place]] for phrase in self._phrases if len(phrase.words) > place]
-            )
+        needed = list(map(_needed, self._phrases))
+        for place in range(len(needed[0])):
+            yield np.array([self._numbers[words[place]] for words in needed if len(words) > place])
 
     def number(self, token: str) -> int:
         """A number for each word of any phrase, from 1; one for all numbers; 0 for any other token."""
         return self._numbers.get(token) or self._numbers["#"] * token.isdigit()
 
-    def scores(self, tokens: list[str], distinct: set[str]) -> Scores:
-        """The scores of a tokenised text; `distinct` are its tokens."""
-        telling = self._telling & distinct
-        if not telling:
-            return NO_SCORES
-        present = {*distinct, "#"} if any(map(str.isdigit, distinct)) else distinct
-        possible = [phrase for word in telling for phrase in self._by_telling[word] if present.issuperset(phrase.words)]
+    def scores(self, tokens: list[str]) -> Scores:
+        """The scores of a tokenised text."""
+        present = self._words.intersection(tokens)
+        possible = [
+            phrase
+            for word in self._telling & present
+            for phrase in self._by_telling[word]
+            if present.issuperset(phrase.words)
+        ]
         return _scores(possible, " ".join(tokens)) if possible else NO_SCORES
 
     def scores_of_many(self, words: Indices, owners: Indices, texts: list[bytes]) -> list[Scores]:
@@ -109,17 +112,21 @@ def _phrases() -> Iterator[_Phrase]:
                 yield _phrase(group, round(100 * weight), phrase)
 
 
+def _needed(phrase: _Phrase) -> tuple[str, ...]:
+    """What a text must hold to hold the phrase."""
+    return (*phrase.words, "#") if phrase.numbered else phrase.words
+
+
 def _phrase(group: int, weight: int, phrase: str) -> _Phrase:
     parts = [part for word in phrase.split() for part in ([word] if word in _WILD else tokenise(word))]
-    words = set(parts) - {"*"}
-    telling = sorted(words, key=lambda word: (word in _WILD, word in FUNCTION_WORDS, -len(word), word))
-    return _Phrase(group, weight, tuple(telling), _finder(parts) if len(parts) > 1 else None)
+    telling = sorted(set(parts) - _WILD.keys(), key=lambda word: (word in FUNCTION_WORDS, -len(word), word))
+    return _Phrase(group, weight, tuple(telling), "#" in parts, _finder(parts) if len(parts) > 1 else None)
 
 
 def _scores(possible: Iterable[_Phrase], words: str) -> Scores:
     """The scores of a text; `words` are its tokens, white space between them."""
     sums, line = [0, 0, 0], ""
-    for group, weight, _, found_in in possible:
+    for group, weight, _, _, found_in in possible:
         if found_in is not None:
             line = line or f" {' '.join(words.split())} "
             if not found_in(line):

@@ -5,7 +5,6 @@ Word lists of our own for English, German, French, Spanish and Chinese.
 
 from __future__ import annotations
 
-from collections.abc import Set as AbstractSet
 from typing import Final
 
 import numpy as np
@@ -47,10 +46,10 @@ def mark_bits(token: str) -> int:
     return NUMBER * token.isdigit() | FIRST_PERSON * (token in _FIRST_PERSON) | GREETS * (token in _GREETINGS)
 
 
-def marks_of(tokens: list[str], distinct: AbstractSet[str]) -> int:
+def marks_of(tokens: list[str]) -> int:
     """FIRST_PERSON and GREETS of a text's tokens, as a bit mask."""
     greets = not _GREETINGS.isdisjoint(tokens[:_GREETING_TOKENS])
-    return FIRST_PERSON * (not _FIRST_PERSON.isdisjoint(distinct)) | GREETS * greets
+    return FIRST_PERSON * (not _FIRST_PERSON.isdisjoint(tokens)) | GREETS * greets
 
 
 def marks_of_many(tokens: Tokens) -> list[int]:

@@ -17,7 +17,7 @@ from stillwatch_schemas.sketch.lexicon import NO_SCORES, Lexicon, Scores
 from stillwatch_schemas.sketch.marks import MARK_BITS, mark_bits, marks_of, marks_of_many, style_of
 from stillwatch_schemas.sketch.measures import HAN, KANA_OR_HANGUL, OTHER, code_share, code_shares, script_of
 from stillwatch_schemas.sketch.normalise import READ_CHARS, normalise, normalise_many
-from stillwatch_schemas.sketch.projection import Projector, bags_of
+from stillwatch_schemas.sketch.projection import Projector, bags_of, distinct
 from stillwatch_schemas.sketch.template import skeleton
 from stillwatch_schemas.sketch.topics import cells_of_many, topic_cells
 from stillwatch_schemas.sketch.vocabulary import VALUE, Tokens, Vocabulary
@@ -55,7 +55,7 @@ class Measurer:
 
     def scores(self, tokens: list[str]) -> Scores:
         """The lexicon scores of a tokenised text."""
-        return self._lexicon.scores(tokens, set(tokens))
+        return self._lexicon.scores(tokens)
 
     def one(self, prompt: str) -> Measured:
         """What is measured of a prompt."""
@@ -73,19 +73,17 @@ class Measurer:
         )
 
     def _of_tokens(self, tokens: list[str], script: int) -> OfTokens:
-        distinct = set(tokens)
         stream = np.frombuffer(b"%b%b%b" % (self._mark, self._hashes.joined(tokens), self._mark), dtype=VALUE)
-        words = np.array(np.frombuffer(self._hashes.joined(distinct), dtype=VALUE))
-        words.sort()
         values = stream[1:-1]
+        words = distinct(np.sort(values))
         minhash, embedding = self._projector.project_one(stream, words)
         return (
             edge_hashes(tokens, values),
-            marks_of(tokens, distinct),
+            marks_of(tokens),
             topic_cells(values, words, unspaced=script in _UNSPACED_SCRIPTS),
             minhash,
             embedding,
-            self._lexicon.scores(tokens, distinct),
+            self._lexicon.scores(tokens),
         )
 
     def many(self, prompts: list[str]) -> Iterator[Measured]:

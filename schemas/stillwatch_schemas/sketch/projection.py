@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from math import sqrt
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,8 @@ _LANES = DIMENSIONS // 4
 _PAIR, _FUNCTION_WORD, _WORD = 3, 2, 6
 _WEIGHT_OF_RANK = np.array([_FUNCTION_WORD, *[_WORD] * 15], dtype=np.uint64)
 
+
+_Number = TypeVar("_Number", np.uint64, np.intp)
 
 Vectors = tuple[tuple[int, ...], bytes]
 """MinHash and embedding of a text."""
@@ -62,9 +64,16 @@ def bags_of(tokens: Tokens, mark: U64) -> Bags:
     keys = tokens.owners * len(unique)
     keys += numbers
     keys.sort()
-    keys = keys[np.append(True, keys[1:] != keys[:-1])]
+    keys = distinct(keys)
     word_starts = np.searchsorted(keys, texts * len(unique))
     return Bags(stream, tokens.starts + texts, unique.take(keys % len(unique)), word_starts)
+
+
+def distinct(ascending: npt.NDArray[_Number]) -> npt.NDArray[_Number]:
+    """Each value once; there must be at least one."""
+    first = np.ones(len(ascending), dtype=np.bool_)
+    np.not_equal(ascending[1:], ascending[:-1], out=first[1:])
+    return ascending[first]
 
 
 class Projector:

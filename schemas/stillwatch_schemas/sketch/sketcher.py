@@ -13,12 +13,14 @@ from stillwatch_schemas.sketch.lexicon import NO_SCORES, Scores
 from stillwatch_schemas.sketch.measured import Measured, Measurer
 from stillwatch_schemas.sketch.normalise import READ_CHARS, normalise
 
-__all__ = ["MIN_KEY_BYTES", "SKETCH_VERSION", "Sketcher", "with_sketch"]
+__all__ = ["MIN_KEY_BYTES", "SKETCH_VERSION", "Sketcher", "with_sketch", "with_sketches"]
 
 SKETCH_VERSION = 1
 """Raise it whenever a sketch of some text changes: sketches of different versions are not compared."""
 
 _CHUNK_TEXTS, _CHUNK_CHARS = 256, 131_072
+_FEW = 10
+"""Fewer texts than these cost less one by one."""
 _SYSTEM_PROMPTS, _SYSTEM_CHARS = 1_024, 4_096
 
 Texts = tuple[str | None, str | None]
@@ -55,7 +57,7 @@ class Sketcher:
         """What `sketch` gives for each pair of prompt and system prompt, at a lower cost each."""
         sketches: list[Sketch | None] = []
         for chunk in _chunks(texts):
-            sketches += self._sketch_chunk(chunk) if len(chunk) > 1 else [self.sketch(*chunk[0])]
+            sketches += [self.sketch(*pair) for pair in chunk] if len(chunk) < _FEW else self._sketch_chunk(chunk)
         return sketches
 
     def _sketch_chunk(self, texts: Sequence[Texts]) -> list[Sketch | None]:
@@ -87,9 +89,20 @@ def with_sketch(event: RequestEvent, sketcher: Sketcher, *, strip_text: bool = T
 
     An emitter's sketch is kept as it is. `prompt_chars` is filled in from the text where the emitter left it out.
     """
+    return with_sketches([event], sketcher, strip_text=strip_text)[0]
+
+
+def with_sketches(events: Sequence[RequestEvent], sketcher: Sketcher, *, strip_text: bool = True) -> list[RequestEvent]:
+    """What `with_sketch` gives for each event, at a lower cost each."""
+    missing = [(event.prompt, event.system_prompt) for event in events if event.sketch is None]
+    sketches = iter(sketcher.sketch_many(missing))
+    return [_sketched(event, event.sketch or next(sketches), strip_text) for event in events]
+
+
+def _sketched(event: RequestEvent, sketch: Sketch | None, strip_text: bool) -> RequestEvent:
     if event.prompt is None and event.system_prompt is None:
         return event
-    changes: dict[str, Any] = {"sketch": event.sketch or sketcher.sketch(event.prompt, event.system_prompt)}
+    changes: dict[str, Any] = {"sketch": sketch}
     if event.prompt is not None and event.prompt_chars is None:
         changes["prompt_chars"] = len(event.prompt)
     if strip_text:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stillwatch_schemas.errors import ConfigError
 from stillwatch_schemas.events import RequestEvent, Sketch
-from stillwatch_schemas.sketch import SKETCH_VERSION, Sketcher, with_sketch
+from stillwatch_schemas.sketch import SKETCH_VERSION, Sketcher, with_sketch, with_sketches
 from support.builders import make_event, make_sketch
 
 KEY = b"a key for tests, nothing more"
@@ -47,6 +47,7 @@ PAIRS = st.tuples(PROMPTS, PROMPTS)
 
 @given(st.lists(PAIRS, max_size=8))
 def test_a_batch_equals_one_by_one_and_nothing_ever_raises(texts: list[tuple[str | None, str | None]]) -> None:
+    texts += [("Enough of them for a batch.", None)] * 10
     assert SKETCHER.sketch_many(texts) == [SKETCHER.sketch(*pair) for pair in texts]
 
 
@@ -250,6 +251,18 @@ def test_with_sketch_can_leave_the_text() -> None:
     event = with_sketch(make_event(prompt="Where is Ghent?"), SKETCHER, strip_text=False)
     assert event.prompt == "Where is Ghent?"
     assert event.sketch is not None
+
+
+def test_events_together_are_sketched_like_each_alone() -> None:
+    """Events with and without texts and sketches of their own, enough of them for a batch."""
+    kinds = [
+        {"prompt": "Where is Ghent?"},
+        {},
+        {"system_prompt": "Be brief."},
+        {"prompt": "x", "sketch": make_sketch()},
+    ]
+    events = [make_event(**kinds[number % len(kinds)]) for number in range(40)]
+    assert with_sketches(events, SKETCHER) == [with_sketch(event, SKETCHER) for event in events]
 
 
 def test_emitter_and_agent_agree() -> None:
