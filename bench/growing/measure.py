@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import random
 import time
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
-import psutil
+from live.resident import resident
 from live.traffic import HOUR_MS, START_MS, quick_event
 from stillwatch_models.config import EngineConfig
 from stillwatch_models.engine import AccountEngine
@@ -45,10 +44,10 @@ def measure(load: Load) -> dict[str, Any]:
     rng = random.Random(1)  # noqa: S311 - seeded, on purpose
     warm = min(WARM_ACCOUNTS, load.accounts)
     now = _run(engines, START_MS, warm, lambda number, ts: _event(rng, number, ts, load))
-    before = _rss()
+    before = resident()
     now = _run(engines, now, load.accounts - warm, lambda number, ts: _event(rng, warm + number, ts, load))
     now = _silence(engines, now)
-    filled = _rss()
+    filled = resident()
     engines.reset_counts()
     now = _run(engines, now, load.events, lambda _, ts: _event(rng, rng.randrange(load.active), ts, load))
     _silence(engines, now)  # the measured events' panes end within the measurement
@@ -119,8 +118,3 @@ def _restart(engines: Engines) -> dict[str, Any]:
         "snapshot_rows": len(snapshot),
         "restore_seconds": round(time.process_time() - began, 3),
     }
-
-
-def _rss() -> int:
-    gc.collect()
-    return int(psutil.Process().memory_info().rss)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 import random
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
-import psutil
 from stillwatch_models.account_state import ACCOUNT_ROW, TEXT_ROW
 from stillwatch_models.accounts import ROW
 from stillwatch_models.config import EngineConfig
@@ -16,6 +14,7 @@ from stillwatch_models.engine import AccountEngine
 from stillwatch_models.shard import Batch
 from stillwatch_schemas.events import Heartbeat
 
+from live.resident import resident
 from live.traffic import START_MS, quick_event
 
 EVENTS_EACH = 3
@@ -31,7 +30,7 @@ def per_account(counts: tuple[int, ...]) -> dict[str, Any]:
     first, last = found[0], found[-1]
     more = last["accounts"] - first["accounts"]
     return {
-        "row_bytes": ROW.itemsize,
+        "row_bytes": ROW.itemsize,  # with its zeros, which are neither kept nor written
         "engines": found,
         "rss_bytes_per_further_account": round((last["rss_mib"] - first["rss_mib"]) * MIB / more),
         "checkpoint_bytes_per_account": round(last["account_row_bytes"] / last["accounts"]),
@@ -51,9 +50,9 @@ def fill(accounts: int) -> dict[str, Any]:
     engine = AccountEngine(EngineConfig(), 0)
     rng = random.Random(1)  # noqa: S311 - seeded, on purpose
     warm = _feed(engine, rng, range(WARM_ACCOUNTS), 0)
-    before = _rss()
+    before = resident()
     end = _feed(engine, rng, range(WARM_ACCOUNTS, accounts), warm)
-    after = _rss()
+    after = resident()
     snapshot = engine.snapshot()
     sizes = {prefix: _bytes(snapshot, prefix) for prefix in (ACCOUNT_ROW, TEXT_ROW, b"m:")}
     return {
@@ -91,11 +90,6 @@ def _feed(engine: AccountEngine, rng: random.Random, accounts: range, first: int
     engine.process(Batch([Heartbeat(engine.clock.max_ts + 3_600_000)], [offset], offset + 1))
     engine.checkpoint()
     return offset + 1
-
-
-def _rss() -> int:
-    gc.collect()
-    return int(psutil.Process().memory_info().rss)
 
 
 def _bytes(snapshot: dict[bytes, bytes], prefix: bytes) -> int:

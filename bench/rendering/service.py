@@ -92,9 +92,10 @@ def memory(result: Result) -> str:
             *(f"{(one['text_row_bytes'] + one['model_row_bytes']) / 1e6:,.1f} MB" for one in engines),
         ),
     ]
+    kept, resident = result["checkpoint_bytes_per_account"], result["rss_bytes_per_further_account"]
     told = (
-        f"A row is {result['row_bytes']:,} bytes, {result['checkpoint_bytes_per_account']:,} in a checkpoint. **Each"
-        f" further account costs {result['rss_bytes_per_further_account'] / 1e3:.1f} kB resident.**"
+        f"A whole row is {result['row_bytes']:,} bytes; after three events {kept:,} of them, with the account's name,"
+        f" are written to a checkpoint. **Each further account costs {resident / 1e3:.1f} kB resident.**"
     )
     head = ("", *(f"{one['accounts']:,} accounts" for one in engines))
     return f"{conditions(result)}\n\n{table(head, rows)}\n\n{told}"

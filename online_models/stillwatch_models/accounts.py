@@ -148,7 +148,7 @@ BODY = np.dtype(
 ROW = np.dtype(HOT.descr + BODY.descr)
 """One account. Changing this dtype changes `STATE_VERSION`."""
 
-STATE_VERSION = 3
+STATE_VERSION = 4
 
 HOT_WORDS = HOT.itemsize // bodies.WORD
 NO_BODY = bodies.empty(BODY.itemsize // bodies.WORD)
@@ -166,7 +166,7 @@ def key_of(account_id: str) -> int:
 
 def _words(rows: Rows) -> bodies.Words:
     """Records as rows of words."""
-    return rows.view(np.uint32).reshape(-1, rows.itemsize // bodies.WORD)
+    return rows.view(np.uint64).reshape(-1, rows.itemsize // bodies.WORD)
 
 
 class AccountTable:
@@ -212,7 +212,7 @@ class AccountTable:
 
     def gather(self, slots: NDArray[np.intp]) -> Rows:
         """Whole rows of these accounts, as copies."""
-        out = np.empty((len(slots), ROW.itemsize // bodies.WORD), np.uint32)
+        out = np.empty((len(slots), ROW.itemsize // bodies.WORD), np.uint64)
         out[:, :HOT_WORDS] = _words(take(self.rows, slots))
         kept = self._bodies
         bodies.unpack([kept[slot] for slot in slots.tolist()], out, HOT_WORDS)

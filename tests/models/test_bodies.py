@@ -12,14 +12,14 @@ WORDS = 70
 def make_bodies(share: float, count: int = 50) -> np.ndarray:
     """Random bodies of which this share of words is not zero."""
     rng = np.random.default_rng(3)
-    bodies = rng.integers(1, 2**32, (count, WORDS), np.uint32)
+    bodies = rng.integers(1, 2**64, (count, WORDS), np.uint64) >> rng.integers(0, 64, (count, WORDS), np.uint64)
     bodies[rng.random(bodies.shape) >= share] = 0
     return bodies
 
 
 def unpacked(packed: list[bytes]) -> np.ndarray:
     """The bodies, written over something else."""
-    rows = np.full((len(packed), WORDS), 7, np.uint32)
+    rows = np.full((len(packed), WORDS), 7, np.uint64)
     unpack(packed, rows)
     return rows
 
@@ -41,13 +41,11 @@ def test_what_stands_before_a_body_is_left_alone() -> None:
     assert (other[:, :6] == 7).all()
 
 
-def test_the_form_is_a_bit_a_word_and_the_words_that_are_not_zero() -> None:
-    """The first word in the highest bit of the first byte."""
-    body = np.zeros((1, WORDS), np.uint32)
-    body[0, [0, 9, 69]] = 1, 2, 3
-    marks = bytearray(12)
-    marks[0], marks[1], marks[8] = 0b1000_0000, 0b0100_0000, 0b0000_0100
-    assert pack(body) == [bytes(marks) + np.array([1, 2, 3], np.uint32).tobytes()]
+def test_the_form_is_a_bit_a_word_then_the_bytes_that_are_not_zero() -> None:
+    """Each kept word with a bit a byte before it; the first of eight in the lowest bit."""
+    body = np.zeros((1, 10), np.uint64)
+    body[0, [0, 9]] = 1, 0x0203_0000_0000_0400
+    assert pack(body) == [bytes([0b1, 0b10, 0b1, 1, 0b1100_0010, 4, 3, 2])]
 
 
 def test_the_same_body_is_the_same_bytes_in_any_company() -> None:
@@ -58,12 +56,12 @@ def test_the_same_body_is_the_same_bytes_in_any_company() -> None:
 
 def test_an_empty_body_is_its_marks_alone() -> None:
     """One bit a word."""
-    assert pack(np.zeros((1, WORDS), np.uint32)) == [empty(WORDS)]
-    assert len(empty(WORDS)) == 12
+    assert pack(np.zeros((1, WORDS), np.uint64)) == [empty(WORDS)]
+    assert len(empty(WORDS)) == 9
     assert not unpacked([empty(WORDS)]).any()
 
 
 def test_nothing_is_nothing() -> None:
     """No bodies, no bytes."""
-    assert pack(np.zeros((0, WORDS), np.uint32)) == []
+    assert pack(np.zeros((0, WORDS), np.uint64)) == []
     assert unpacked([]).shape == (0, WORDS)

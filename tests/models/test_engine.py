@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from stillwatch_models.accounts import STATE_VERSION
 from stillwatch_models.engine import AccountEngine
 from stillwatch_models.shard import Batch
 from stillwatch_schemas.errors import StateError
@@ -197,7 +198,7 @@ def test_a_snapshot_of_another_version_is_refused_with_a_way_out() -> None:
     engine = AccountEngine(small_config(), 3)
     run(engine, [make_event()], itertools.repeat(1))
     rows = engine.snapshot()
-    rows[b"m:clock"] = rows[b"m:clock"].replace(b'"version":3', b'"version":99')
+    rows[b"m:clock"] = rows[b"m:clock"].replace(b'"version":%d' % STATE_VERSION, b'"version":99')
     with pytest.raises(StateError, match=r"partition 3 has state version 99.*--reset-state"):
         AccountEngine(small_config(), 3).restore(rows)
 
