@@ -73,8 +73,8 @@ class Contributor:
         """Keep a segment's events, with the evidence that each account had after its pane (0: too few requests)."""
         seen["nats"] = np.repeat(nats, cells.count)
         accounts = list(map(table.account, cells.slot.tolist()))
-        ids = event_ids.of(cells.events["offset"])
-        self._spans.add(seen, np.repeat(np.arange(len(accounts)), cells.count), accounts, ids)
+        cell_of = np.repeat(np.arange(len(accounts)), cells.count)
+        self._spans.add(seen, cell_of, accounts, event_ids, cells.events["offset"])
 
     def tell(self, closed_before: int) -> Iterator[Contribution]:
         """Contributions of the spans that are over, in the order of their ends; they are forgotten."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from stillwatch_models.group_kinds import ALWAYS_TOLD, KINDS, SHARED, TOLD_FROM
 from stillwatch_models.records import take
+from stillwatch_models.span_ids import SpanIds
 from stillwatch_models.spans import Span
 
 Indices = NDArray[np.intp]
@@ -24,7 +25,7 @@ class ByAccount(msgspec.Struct):
     at: Indices
     """Position of each event in the span."""
     names: NDArray[np.object_]
-    ids: list[str]
+    ids: SpanIds
     """Of the span's events, in the span's order."""
     panes: int
     """From the first to the last."""

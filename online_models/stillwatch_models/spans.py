@@ -8,7 +8,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from stillwatch_models.open_panes import EventIds
 from stillwatch_models.records import join
+from stillwatch_models.span_ids import Int64s, SpanIds
 
 SEEN = np.dtype(
     [
@@ -48,10 +50,10 @@ class Page(msgspec.Struct, array_like=True):
 class Span:
     """Events of consecutive panes, in the order in which they were folded."""
 
-    def __init__(self, parts: Iterable[Seen] = (), accounts: Iterable[str] = (), ids: Iterable[str] = ()) -> None:
+    def __init__(self, parts: Iterable[Seen] = (), accounts: Iterable[str] = (), ids: SpanIds | None = None) -> None:
         self._parts = list(parts)
         self._numbers = {account: number for number, account in enumerate(accounts)}
-        self.ids = list(ids)
+        self.ids = SpanIds() if ids is None else ids
         self.saved = 0
         """Events that are in a checkpoint already."""
 
@@ -69,13 +71,13 @@ class Span:
             self._parts = [join(self._parts) if self._parts else np.zeros(0, SEEN)]
         return self._parts[0]
 
-    def add(self, seen: Seen, cell_of: Indices, accounts: Sequence[str], ids: Sequence[str]) -> None:
-        """Add events; `accounts[cell_of[i]]` sent event i."""
+    def add(self, seen: Seen, cell_of: Indices, accounts: Sequence[str], ids: EventIds, offsets: Int64s) -> None:
+        """Add events; `accounts[cell_of[i]]` sent event i, which came with `offsets[i]`."""
         numbers = self._numbers
         of_cell = [numbers.setdefault(account, len(numbers)) for account in accounts]
         seen["who"] = np.array(of_cell, np.int32)[cell_of]
         self._parts.append(seen)
-        self.ids.extend(ids)
+        self.ids.add(ids, offsets)
 
     def fresh_accounts(self) -> int:
         """Accounts of the span that had never been seen before."""
@@ -86,12 +88,13 @@ class Span:
         """The first `at` events, and the others with their accounts numbered anew."""
         events, accounts = self.events(), self.accounts
         known = int(events["who"][:at].max(initial=-1)) + 1
-        over = Span([events[:at].copy()], accounts[:known], self.ids[:at])
+        over = Span([events[:at].copy()], accounts[:known], self.ids.piece(0, at))
         numbers, first, of_event = np.unique(events["who"][at:], return_index=True, return_inverse=True)
         order = np.argsort(first)
         later = events[at:].copy()
         later["who"] = np.argsort(order)[of_event]
-        return over, Span([later], [accounts[number] for number in numbers[order].tolist()], self.ids[at:])
+        names = [accounts[number] for number in numbers[order].tolist()]
+        return over, Span([later], names, self.ids.piece(at, len(self)))
 
     def pages(self, start: int) -> Iterator[tuple[int, bytes]]:
         """Rows from the one that holds event `start` on."""
@@ -99,9 +102,10 @@ class Span:
         first = start // PAGE
         before = int(events["who"][: first * PAGE].max(initial=-1)) + 1
         for page in range(first, -(-len(self) // PAGE)):
-            part = slice(page * PAGE, (page + 1) * PAGE)
+            part = slice(page * PAGE, min(len(self), (page + 1) * PAGE))
             known = max(before, int(events["who"][part].max()) + 1)
-            yield page, msgspec.msgpack.encode(Page(events[part].tobytes(), self.ids[part], accounts[before:known]))
+            ids = self.ids.of(np.arange(part.start, part.stop))
+            yield page, msgspec.msgpack.encode(Page(events[part].tobytes(), ids, accounts[before:known]))
             before = known
 
     def load(self, row: bytes) -> None:
@@ -110,7 +114,8 @@ class Span:
         for account in page.accounts:
             self._numbers.setdefault(account, len(self._numbers))
         self._parts.append(np.frombuffer(page.events, SEEN).copy())
-        self.ids.extend(page.ids)
+        offsets = np.arange(len(page.ids))
+        self.ids.add(EventIds(offsets, page.ids), offsets)
         self.saved = len(self)
 
 
@@ -126,14 +131,15 @@ class Spans:
     def __len__(self) -> int:
         return sum(len(span) for span in self._open.values())
 
-    def add(self, seen: Seen, cell_of: Indices, accounts: Sequence[str], ids: Sequence[str]) -> None:
-        """Add events of closed panes, by pane; `accounts[cell_of[i]]` sent event i."""
+    def add(self, seen: Seen, cell_of: Indices, accounts: Sequence[str], ids: EventIds, offsets: Int64s) -> None:
+        """Add events of closed panes, by pane; `accounts[cell_of[i]]` sent event i, which came with `offsets[i]`."""
         windows = seen["pane"] // self._window_panes
         starts = np.flatnonzero(np.diff(windows, prepend=-1)).tolist()
         for start, end in zip(starts, [*starts[1:], len(seen)], strict=True):
             first, last = int(cell_of[start]), int(cell_of[end - 1]) + 1
             span = self._open.setdefault(int(windows[start]), Span())
-            span.add(seen[start:end].copy(), cell_of[start:end] - first, accounts[first:last], ids[start:end])
+            own = cell_of[start:end] - first
+            span.add(seen[start:end].copy(), own, accounts[first:last], ids, offsets[start:end].copy())
 
     def take_over(self, closed_before: int) -> Iterator[tuple[Span, int]]:
         """Spans that are over, each with its last pane: parts that are full, and those whose window has closed."""

@@ -148,8 +148,7 @@ def _examples(events: ByAccount, groups: Groups) -> list[tuple[str, ...]]:
     accounts = groups.accounts
     rank = np.arange(len(groups.pairs)) - np.repeat(groups.groups, accounts)
     firsts = events.at[groups.at[groups.pairs[rank < MAX_EXAMPLES]]]
-    ids = tuple([events.ids[event] for event in firsts.tolist()])
-    return _cut(ids, np.minimum(accounts, MAX_EXAMPLES))
+    return _cut(tuple(events.ids.of(firsts)), np.minimum(accounts, MAX_EXAMPLES))
 
 
 def _named(events: ByAccount, groups: Groups) -> Iterator[list[tuple[Any, ...]]]:

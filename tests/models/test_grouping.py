@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from stillwatch_models.group_kinds import ALWAYS_TOLD, KINDS, SHARED, TOLD_FROM, group_name
 from stillwatch_models.grouping import by_account, grouped, order_of
+from stillwatch_models.open_panes import EventIds
 from stillwatch_models.spans import SEEN, Span
 
 
@@ -23,7 +24,8 @@ def spoken(senders: str, codes: dict[str, list[int]]) -> Span:
     for kind, values in codes.items():
         seen[kind] = values
     span = Span()
-    span.add(seen, np.arange(len(senders)), list(senders), [f"e{i}" for i in range(len(senders))])
+    offsets = np.arange(len(senders))
+    span.add(seen, offsets, list(senders), EventIds(offsets, [f"e{i}" for i in offsets]), offsets)
     return span
 
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stillwatch_models import distinct
 from stillwatch_models.group_kinds import CROWDS, KINDS, NO_ELSEWHERE, PACED, SHARED, group_name
+from stillwatch_models.open_panes import EventIds
 from stillwatch_models.spans import SEEN, Seen, Span
 from stillwatch_models.telling import MAX_ACCOUNTS, MAX_EXAMPLES, SUSPECT_NATS, Tellable, tell
 from stillwatch_schemas.signals import Contribution
@@ -38,7 +39,8 @@ def span(rng: random.Random, events: int, accounts: int, panes: int) -> Span:
     names = [f"account {number}" for number in rng.sample(range(10 * accounts), accounts)]
     sender = np.array([rng.randrange(accounts) for _ in range(events)])
     new = Span()
-    new.add(seen, sender, names, [f"e{number}" for number in range(events)])
+    offsets = np.arange(events)
+    new.add(seen, sender, names, EventIds(offsets, [f"e{number}" for number in offsets]), offsets)
     return new
 
 
@@ -69,7 +71,7 @@ def plainly(kind: str, value: int, told: Span) -> Contribution | None:
         accounts=tuple(named),
         accounts_total=len(own),
         new_accounts=sum(kind in NO_ELSEWHERE or bool((part["came"] & bit).any()) for part in own.values()),
-        event_ids=tuple(told.ids[by_account[name][0]] for name in list(own)[:MAX_EXAMPLES]),
+        event_ids=tuple(f"e{by_account[name][0]}" for name in list(own)[:MAX_EXAMPLES]),
         fresh_accounts=sum(bool(part["fresh"].any()) for part in own.values()),
         accounts_so_far=TO.accounts_so_far,
         judged_accounts=sum(nats != 0.0 for nats in last.values()),
