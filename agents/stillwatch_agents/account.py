@@ -10,6 +10,9 @@ from stillwatch_streams.runner import AgentSpec
 from stillwatch_streams.settings import Settings
 from stillwatch_streams.topic_names import TopicNames
 
+EVENTS_AT_ONCE = 256
+"""About a megabyte of records and of what they are decoded to."""
+
 
 def account_spec(settings: Settings) -> AgentSpec:
     """One `AccountEngine` a partition of the request topic."""
@@ -23,4 +26,5 @@ def account_spec(settings: Settings) -> AgentSpec:
         make_shard=lambda partition: AccountEngine(settings.engine, partition),
         decode=ingest_for(settings.source, has_broker_time=True).decode,
         gauges=gauges,
+        at_once=EVENTS_AT_ONCE,
     )

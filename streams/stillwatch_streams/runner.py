@@ -61,6 +61,8 @@ class AgentSpec(msgspec.Struct, frozen=True, kw_only=True):
     decode: Decoder[Any]
     gauges: Callable[[Any], Mapping[str, int]] = lambda _: {}
     """What a shard counts itself, for /metrics."""
+    at_once: int = 16_384
+    """Most records that are decoded and processed together. What they become should fit the processor's cache."""
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
@@ -219,12 +221,13 @@ class PartitionRunner(Generic[T]):
         log.warning("records_lost", topic=self.topic, partition=self.partition, offset=fetch.base, count=fetch.lost)
 
     def _portions(self, fetch: Fetch) -> list[tuple[list[Any], int]]:
-        """The whole fetch, or single records where an earlier worker failed on part of it."""
+        """The fetch in parts, or in single records where an earlier worker failed on some of it."""
         notes = self._services.notes.of(self.topic, self.partition)
         first, last = fetch.records[0].offset, fetch.records[-1].offset
-        if not any(note.first <= last and first <= note.last for note in notes):
-            return [(fetch.records, fetch.next_offset)]
-        return [([record], record.offset + 1) for record in fetch.records]
+        failed = any(note.first <= last and first <= note.last for note in notes)
+        size = 1 if failed else self._spec.at_once
+        parts = [fetch.records[at : at + size] for at in range(0, len(fetch.records), size)]
+        return [*((part, part[-1].offset + 1) for part in parts[:-1]), (parts[-1], fetch.next_offset)]
 
     async def _portion(self, records: list[Any], next_offset: int) -> None:
         good = [record for record in records if record.offset not in self._poison] if self._poison else records

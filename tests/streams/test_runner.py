@@ -78,7 +78,13 @@ class Bench:
         start = {"log": recover([], generation=1).log, "offset": 0, "dead_until": 0, "dlq_offset": 0}
         taken = {name: changes.pop(name) for name in ("sent", "poison", "dead_until") if name in changes}
         self.shard = CountingShard(0)
-        spec = AgentSpec(name="account", topic="requests", make_shard=CountingShard, decode=Ingest().decode)
+        spec = AgentSpec(
+            name="account",
+            topic="requests",
+            make_shard=CountingShard,
+            decode=Ingest().decode,
+            at_once=changes.pop("at_once", 100),
+        )
         self.runner = PartitionRunner(
             "requests",
             0,
@@ -116,6 +122,18 @@ async def test_outputs_come_before_the_checkpoint_and_the_commit_last(tmp_path: 
     assert order[:4] == ["1 dead letters", "2 messages", "checkpoint", "commit 40"]
     assert bench.runner.offset == 42
     await bench.runner.close()
+
+
+async def test_a_fetch_is_taken_in_parts(tmp_path: Path) -> None:
+    whole, parts = Bench(tmp_path / "whole"), Bench(tmp_path / "parts", at_once=15)
+    for bench in (whole, parts):
+        await bench.feed([*requests(42), PlainRecord(value=b"junk", offset=42)])
+        await bench.until("commit 41")
+        assert bench.runner.offset == 43
+        await bench.runner.close()
+    assert parts.shard.snapshot() == whole.shard.snapshot()
+    assert [step for step in whole.kafka.happened if step.endswith(" messages")] == ["2 messages"]
+    assert [step for step in parts.kafka.happened if step.endswith(" messages")] == ["1 messages", "1 messages"]
 
 
 async def test_a_gap_between_fetch_and_shard_ends_the_worker(tmp_path: Path) -> None:
