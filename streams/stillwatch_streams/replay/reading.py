@@ -116,6 +116,8 @@ class Reading:
         with contextlib.closing(self._sketching(self._reader.steps(self.partitions))) as steps:
             for step in steps:
                 self._take(step)
+                if not step.ends_chunk:
+                    continue
                 if progress is not None:
                     progress(step.done, self._reader.size, self.events)
                 if stop.requested:

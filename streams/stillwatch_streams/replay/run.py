@@ -105,9 +105,7 @@ class Run:
 
     def step(self, step: Step) -> None:
         """Detect in a piece of a chunk; at the chunk's end, act on it and release the directives that have run out."""
-        if self._crew is not None:
-            self._crew.step()
-        for partition, batch in step.batches:
+        for partition, batch in self._crew.step(step) if self._crew is not None else step.batches:
             self._pipeline.fold(partition, batch)
         if step.ends_chunk:
             self._pipeline.settle()

@@ -24,7 +24,7 @@ from stillwatch_streams.ingest import Ingest, Texts
 from stillwatch_streams.replay.reader import Step
 from stillwatch_streams.replay.subprocesses import deaf_from_birth, settle_in
 
-AHEAD: Final = 2
+AHEAD: Final = 32
 """Steps that wait beyond one for each process: so much that nobody idles, so little that memory stays small."""
 
 TextPairs = Sequence[tuple[str | None, str | None]]

@@ -22,12 +22,12 @@ from stillwatch_schemas.events import RequestEvent
 from stillwatch_streams.ingest import Ingest, ingest_for
 from stillwatch_streams.replay.crew.captain import RemoteShard
 from stillwatch_streams.replay.crew.messages import GOOD, Order, Reply, pack
-from stillwatch_streams.replay.reader import PIECE_RECORDS
 from stillwatch_streams.replay.run import Job, replay
 from stillwatch_streams.replay.stopping import StopFlag
 from stillwatch_streams.settings import SourceSettings
 from stillwatch_streams.simulator import generate, load_scenario
 from stillwatch_streams.sources import TimeRange, open_source
+from stillwatch_streams.sources.base import CHUNK_RECORDS
 from support.builders import T0, make_event, make_verdict
 from support.traffic import small_config
 
@@ -107,7 +107,7 @@ def test_stopped_early_the_files_tell_of_the_same_events(tmp_path: Path, partiti
         stop = StopFlag()
         stop.requested = True
         done = replay(job_of(tmp_path / str(jobs), path, jobs=jobs, partitions=partitions), stop=stop)
-        assert (done.interrupted, done.events) == (True, PIECE_RECORDS)
+        assert (done.interrupted, done.events) == (True, CHUNK_RECORDS)
     assert files(tmp_path / "1") == files(tmp_path / "2")
     assert multiprocessing.active_children() == []
 

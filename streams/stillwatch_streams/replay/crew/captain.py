@@ -19,9 +19,9 @@ from stillwatch_streams.ingest import Item
 from stillwatch_streams.pipeline import AccountShard, Engines
 from stillwatch_streams.replay.crew.member import serve
 from stillwatch_streams.replay.crew.messages import (
+    CHUNK,
     FINISH,
     GOOD,
-    STEP,
     Assignment,
     Order,
     pack,
@@ -30,6 +30,7 @@ from stillwatch_streams.replay.crew.messages import (
     unpack_farewell,
     unpack_reply,
 )
+from stillwatch_streams.replay.reader import Step
 from stillwatch_streams.replay.reading import Input
 from stillwatch_streams.replay.subprocesses import deaf_from_birth
 
@@ -46,6 +47,8 @@ class Crew:
         self.mine = frozenset(shares[0])
         """Partitions that stay in this process."""
         self._members = [Colleague(_assignment(given, config, share)) for share in shares[1:]]
+        self._within_chunk = False
+        self._theirs: dict[int, Batch[Item]] = {}
 
     def __enter__(self) -> Self:
         with deaf_from_birth():
@@ -68,10 +71,21 @@ class Crew:
 
         return msgspec.structs.replace(made, account=account)
 
-    def step(self) -> None:
-        """Let the members process the step that this process is about to."""
-        for member in self._members:
-            member.order(STEP)
+    def step(self, step: Step) -> list[tuple[int, Batch[Item]]]:
+        """The batches to fold now. At the first step of a chunk the members get leave to process the whole of it.
+
+        What they make of it is due at its end; then the last batch of each of their partitions stands for all.
+        """
+        if not self._within_chunk:
+            for member in self._members:
+                member.order(CHUNK)
+        self._within_chunk = not step.ends_chunk
+        self._theirs.update((partition, batch) for partition, batch in step.batches if partition not in self.mine)
+        mine = [(partition, batch) for partition, batch in step.batches if partition in self.mine]
+        if not step.ends_chunk:
+            return mine
+        due, self._theirs = sorted(self._theirs.items()), {}
+        return mine + due
 
     def finish(self) -> None:
         """Let them close what is open."""
@@ -136,14 +150,14 @@ class Colleague:
 
 
 class RemoteShard:
-    """Stands in for an account shard that lives in another process, which has been told to process the same batch."""
+    """Stands in for an account shard that lives in another process, which has been told to process the same chunk."""
 
     def __init__(self, partition: int, member: Colleague) -> None:
         self._partition = partition
         self._member = member
 
     def process(self, batch: Batch[Item]) -> Outputs:
-        """What the shard put out for this batch."""
+        """What the shard put out for the chunk whose last batch this is."""
         return self._outputs(batch.next_offset)
 
     def finish(self) -> Outputs:

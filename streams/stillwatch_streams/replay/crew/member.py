@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import Any
@@ -48,16 +49,16 @@ class Member:
         make = standard_engines(assignment.config, assignment.partitions).account
         self._shards: dict[int, AccountShard] = {partition: make(partition) for partition in assignment.mine}
         self._steps = _steps(assignment)
+        self._ready: Step | SourceError | None = None
         self._began = time.process_time()
 
     def work(self) -> None:
-        """Read a step ahead, and wait for leave to process it: the run may end at any step."""
-        ready = self._next()
+        """Read a step ahead, and wait for leave to process its chunk: the run may end at any chunk."""
+        self._ready = self._next()
         while True:
             order = unpack_order(self._pipe.recv_bytes())
-            if order.what == "step":
-                self._process(ready)
-                ready = self._next()
+            if order.what == "chunk":
+                self._chunk()
             elif order.what == "finish":
                 for partition, shard in self._shards.items():
                     self._put_out(partition, 0, shard.finish())
@@ -71,22 +72,35 @@ class Member:
         except SourceError as error:
             return error
 
-    def _process(self, step: Step | SourceError | None) -> None:
-        if not isinstance(step, Step):
-            message = f"this process came to an end of the input where another did not ({step or 'no more records'})"
-            raise SourceError(message)
-        for partition, batch in step.batches:
-            if partition in self._shards:
-                self._put_out(partition, batch.next_offset, self._shards[partition].process(batch))
+    def _chunk(self) -> None:
+        """Process the steps of a chunk, then tell what came of them, partition by partition."""
+        made: dict[int, list[Outputs]] = defaultdict(list)
+        next_offsets: dict[int, int] = {}
+        while True:
+            step = self._ready
+            if not isinstance(step, Step):
+                end = step or "no more records"
+                raise SourceError(f"this process came to an end of the input where another did not ({end})")
+            for partition, batch in step.batches:
+                if partition in self._shards:
+                    made[partition].append(self._shards[partition].process(batch))
+                    next_offsets[partition] = batch.next_offset
+            step.forget()
+            if step.ends_chunk:
+                break
+            self._ready = self._next()
+        for partition, some in sorted(made.items()):
+            self._put_out(partition, next_offsets[partition], *some)
+        self._ready = self._next()
 
-    def _put_out(self, partition: int, next_offset: int, outputs: Outputs) -> None:
+    def _put_out(self, partition: int, next_offset: int, *made: Outputs) -> None:
         self._send(
             Reply(
                 partition=partition,
                 next_offset=next_offset,
-                findings=outputs.findings,
-                signals=outputs.signals,
-                profiles=outputs.profiles,
+                findings=[finding for outputs in made for finding in outputs.findings],
+                signals=[signal for outputs in made for signal in outputs.signals],
+                profiles=[profile for outputs in made for profile in outputs.profiles],
             )
         )
 

@@ -30,23 +30,23 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Order(msgspec.Struct, frozen=True, array_like=True):
-    """What the main process asks for: the next step, the end of the input, or a partition's accounts."""
+    """What the main process asks for: the next chunk, the end of the input, or a partition's accounts."""
 
     what: str
-    """`step`, `finish` or `accounts`."""
+    """`chunk`, `finish` or `accounts`."""
     partition: int = 0
 
 
-STEP: Final = Order("step")
+CHUNK: Final = Order("chunk")
 FINISH: Final = Order("finish")
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a shard put out for one batch, or at its end."""
+    """What a shard put out for its part of a chunk, or at its end."""
 
     partition: int
     next_offset: int
-    """Of the batch; 0 at the end. Tells whether both processes read the same."""
+    """Of the part's last batch; 0 at the end. Tells whether both processes read the same."""
     findings: list[Finding] = []
     signals: list[Signal] = []
     profiles: list[ProfileSignal] = []
