@@ -16,6 +16,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """Reading, detecting and writing alerts; without evaluation and report."""
     events_per_s: float
     cpu_seconds: float
+    """Processor time of the same, of all processes that took part; without starting up."""
     alerts: int
     """Alert messages."""
     incidents: int
