@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 
 import psutil
+from stillwatch_streams.memory import give_back
 
 
 def resident() -> int:
-    """Bytes that are in use: garbage is collected, and what the C library keeps of freed memory is given back."""
+    """Bytes that are in use: garbage is collected, and freed memory is given back, as a worker does every minute."""
     gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it
-    if trim is not None:
-        trim(0)
+    give_back()
     return int(psutil.Process().memory_info().rss)

@@ -30,6 +30,7 @@ from stillwatch_streams.heartbeats import beat_while_idle
 from stillwatch_streams.kafka_admin import admin_client, partition_counts
 from stillwatch_streams.kafka_options import client_options
 from stillwatch_streams.logs import get_logger
+from stillwatch_streams.memory import give_back_regularly
 from stillwatch_streams.metrics import Metrics
 from stillwatch_streams.outputs import Partitions, Router, Signer
 from stillwatch_streams.publisher import Publisher
@@ -81,6 +82,7 @@ class WorkerProcess:
             asyncio.create_task(_start_and_watch(app)),
             asyncio.create_task(beat_while_idle(app, publisher, self.names.requests)),
             asyncio.create_task(readiness.watch_ends(app)),
+            asyncio.create_task(give_back_regularly()),
         }
         done, _ = await asyncio.wait({asked, *watchers}, return_when=asyncio.FIRST_COMPLETED)
         for task in done - {asked}:
