@@ -21,6 +21,8 @@ EVENTS_EACH = 3
 BATCH = 2_000
 EVENTS_PER_SECOND = 5_000
 WARM_ACCOUNTS = 1_000
+WARM_EVENTS_EACH = 140
+"""Enough to fill the text memory, which does not grow with the accounts."""
 MIB = 2**20
 
 
@@ -45,13 +47,13 @@ def _in_fresh_process(accounts: int) -> dict[str, Any]:
 def fill(accounts: int) -> dict[str, Any]:
     """Fill an engine; events are made batch by batch and given away, so that what stays is the engine's.
 
-    The zero of the scale is the same engine with 1,000 accounts and everything else warm.
+    The zero of the scale is the same engine with 1,000 accounts, a full text memory and everything else warm.
     """
     engine = AccountEngine(EngineConfig(), 0)
     rng = random.Random(1)  # noqa: S311 - seeded, on purpose
-    warm = _feed(engine, rng, range(WARM_ACCOUNTS), 0)
+    warm = _feed(engine, rng, range(WARM_ACCOUNTS), 0, each=WARM_EVENTS_EACH)
     before = resident()
-    end = _feed(engine, rng, range(WARM_ACCOUNTS, accounts), warm)
+    end = _feed(engine, rng, range(WARM_ACCOUNTS, accounts), warm, each=EVENTS_EACH)
     after = resident()
     snapshot = engine.snapshot()
     sizes = {prefix: _bytes(snapshot, prefix) for prefix in (ACCOUNT_ROW, TEXT_ROW, b"m:")}
@@ -69,11 +71,11 @@ def fill(accounts: int) -> dict[str, Any]:
     }
 
 
-def _feed(engine: AccountEngine, rng: random.Random, accounts: range, first: int) -> int:
+def _feed(engine: AccountEngine, rng: random.Random, accounts: range, first: int, *, each: int) -> int:
     """Events of each account in turn from offset `first` on, then an hour's silence; the next offset."""
     offset = first
     now = max(START_MS, engine.clock.max_ts)
-    total = len(accounts) * EVENTS_EACH
+    total = len(accounts) * each
     for begin in range(0, total, BATCH):
         items: list[Any] = [
             quick_event(

@@ -2,8 +2,8 @@
 
 A row holds sums that fade by event time, small histograms, HyperLogLog registers and the account's evidence so far;
 about two kilobytes, whatever the account does, and much less while it has done little: what is hot stands in one array
-for all accounts, the body of each is kept without its zeros (`bodies`). Rows change only when a pane closes (`fold`),
-so a checkpoint at a pane's end is simply the rows that were touched.
+for all accounts, the bodies are kept without their zeros (`bodies`) in another (`body_store`). Rows change only when a
+pane closes (`fold`), so a checkpoint at a pane's end is simply the rows that were touched.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from stillwatch_models import bodies
+from stillwatch_models.bodies import WORD, Words
+from stillwatch_models.body_store import BodyStore
 from stillwatch_models.columns import EMBEDDING
 from stillwatch_models.distinct import REGISTERS
 from stillwatch_models.records import put, take
@@ -150,8 +151,8 @@ ROW = np.dtype(HOT.descr + BODY.descr)
 
 STATE_VERSION = 4
 
-HOT_WORDS = HOT.itemsize // bodies.WORD
-NO_BODY = bodies.empty(BODY.itemsize // bodies.WORD)
+HOT_WORDS = HOT.itemsize // WORD
+BODY_WORDS = BODY.itemsize // WORD
 
 Rows = NDArray[np.void]
 
@@ -164,9 +165,9 @@ def key_of(account_id: str) -> int:
     return int.from_bytes(digest, "little")
 
 
-def _words(rows: Rows) -> bodies.Words:
+def _words(rows: Rows) -> Words:
     """Records as rows of words."""
-    return rows.view(np.uint64).reshape(-1, rows.itemsize // bodies.WORD)
+    return rows.view(np.uint64).reshape(-1, rows.itemsize // WORD)
 
 
 class AccountTable:
@@ -174,7 +175,7 @@ class AccountTable:
 
     def __init__(self, capacity: int = 1024) -> None:
         self.rows: Rows = np.zeros(capacity, HOT)
-        self._bodies: list[bytes] = []
+        self._bodies = BodyStore(BODY_WORDS)
         self.ids: list[str | None] = []
         self._slots: dict[str, int] = {}
         self._free: list[int] = []
@@ -195,7 +196,6 @@ class AccountTable:
         slot = self._free.pop() if self._free else len(self.ids)
         if slot == len(self.ids):
             self.ids.append(account_id)
-            self._bodies.append(NO_BODY)
             if slot == len(self.rows):
                 self._grow()
         else:
@@ -212,10 +212,9 @@ class AccountTable:
 
     def gather(self, slots: NDArray[np.intp]) -> Rows:
         """Whole rows of these accounts, as copies."""
-        out = np.empty((len(slots), ROW.itemsize // bodies.WORD), np.uint64)
+        out = np.empty((len(slots), HOT_WORDS + BODY_WORDS), np.uint64)
         out[:, :HOT_WORDS] = _words(take(self.rows, slots))
-        kept = self._bodies
-        bodies.unpack([kept[slot] for slot in slots.tolist()], out, HOT_WORDS)
+        self._bodies.read(slots, out, HOT_WORDS)
         return out.view(ROW)[:, 0]
 
     def row(self, slot: int) -> Rows:
@@ -227,8 +226,7 @@ class AccountTable:
         """Write whole rows; no slot may be named twice."""
         words = _words(rows)
         put(self.rows, slots, np.ascontiguousarray(words[:, :HOT_WORDS]).view(HOT)[:, 0])
-        for slot, body in zip(slots.tolist(), bodies.pack(words, HOT_WORDS), strict=True):
-            self._bodies[slot] = body
+        self._bodies.write(slots, words, HOT_WORDS)
 
     def account(self, slot: int) -> str:
         """Account id in a slot."""
@@ -274,7 +272,7 @@ class AccountTable:
             self.dirty.discard(slot)
             self._deleted.add(account_id)
             self.rows[slot] = np.zeros((), HOT)
-            self._bodies[slot] = NO_BODY
+            self._bodies.clear(slot)
             if slot in keep_slots:
                 self.rows["key"][slot] = key_of(account_id)
             else:
@@ -299,14 +297,14 @@ class AccountTable:
     def _dump(self, slots: list[int]) -> Iterator[tuple[str, bytes]]:
         """Rows as bytes: what is hot, and the packed body."""
         hot, size = take(self.rows, np.array(slots, np.intp)).tobytes(), HOT.itemsize
-        for at, slot in enumerate(slots):
-            yield self.account(slot), hot[at * size : (at + 1) * size] + self._bodies[slot]
+        for at, (slot, body) in enumerate(zip(slots, self._bodies.packed(slots), strict=True)):
+            yield self.account(slot), hot[at * size : (at + 1) * size] + body
 
     def load(self, account_id: str, row: bytes) -> None:
         """Put back one dumped row."""
         slot = self.slots([account_id])[0]
         self.rows[slot] = np.frombuffer(row, HOT, 1)[0]
-        self._bodies[slot] = row[HOT.itemsize :]
+        self._bodies.load(slot, row[HOT.itemsize :])
         self.live += 1
 
 

@@ -7,13 +7,10 @@ checkpoint writes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
-
 import numpy as np
 from numpy.typing import NDArray
 
-from stillwatch_models.compiled import Number, compiled, part
+from stillwatch_models.compiled import Number, part
 
 Words = NDArray[np.uint64]
 Bytes = NDArray[np.uint8]
@@ -27,36 +24,21 @@ def empty(words: int) -> bytes:
     return bytes(-(-words // BITS))
 
 
-def pack(rows: Words, first: int = 0) -> list[bytes]:
-    """Packed form of each body; `rows` is (n, words), and a body is all from column `first` on."""
-    words = rows.shape[1] - first
-    room, ends = np.empty(len(rows) * (len(empty(words)) + words * (1 + WORD)), np.uint8), np.empty(len(rows), np.int64)
-    _pack(rows, first, room, ends)
-    cuts = [0, *ends.tolist()]
-    data = room[: cuts[-1]].tobytes()
-    return [data[start:end] for start, end in pairwise(cuts)]
+def longest(words: int) -> int:
+    """Bytes of a body of so many words, none of them with a zero."""
+    return len(empty(words)) + words * (1 + WORD)
 
 
-def unpack(packed: Sequence[bytes], rows: Words, first: int = 0) -> None:
-    """Write the bodies to `rows`, from column `first` on."""
-    sizes = np.fromiter(map(len, packed), np.int64, len(packed))
-    _unpack(np.frombuffer(b"".join(packed), np.uint8), sizes, rows, first)
-
-
-@compiled
-def _pack(rows: Words, first: int, out: Bytes, ends: NDArray[np.int64]) -> None:
-    """Write packed bodies one after the other."""
-    at = 0
-    for row in range(len(rows)):
-        marks = at
-        at += -(-(rows.shape[1] - first) // BITS)
-        out[marks:at] = 0
-        for word in range(rows.shape[1] - first):
-            value = rows[row, first + word]
-            if value:
-                out[marks + word // BITS] |= 1 << word % BITS
-                at = _pack_word(value, out, at)
-        ends[row] = at
+@part
+def pack(body: Words, out: Bytes) -> int:
+    """Write a packed body; returns where it ends."""
+    at = -(-len(body) // BITS)
+    out[:at] = 0
+    for word in range(len(body)):
+        if body[word]:
+            out[word // BITS] |= 1 << word % BITS
+            at = _pack_word(body[word], out, at)
+    return at
 
 
 @part
@@ -72,18 +54,15 @@ def _pack_word(value: Number, out: Bytes, at: int) -> int:
     return end
 
 
-@compiled
-def _unpack(data: Bytes, sizes: NDArray[np.int64], rows: Words, first: int) -> None:
-    """The reverse."""
-    start = 0
-    for row in range(len(rows)):
-        at = start - (first - rows.shape[1]) // BITS
-        for word in range(rows.shape[1] - first):
-            value = np.uint64(0)
-            if data[start + word // BITS] >> word % BITS & 1:
-                value, at = _unpack_word(data, at)
-            rows[row, first + word] = value
-        start += sizes[row]
+@part
+def unpack(data: Bytes, body: Words) -> None:
+    """The reverse; `data` begins with the packed body."""
+    at = -(-len(body) // BITS)
+    for word in range(len(body)):
+        value = np.uint64(0)
+        if data[word // BITS] >> word % BITS & 1:
+            value, at = _unpack_word(data, at)
+        body[word] = value
 
 
 @part

@@ -101,6 +101,8 @@ def fold(
 def make_ready() -> None:
     """Compile what is compiled, or find it in the cache, before there is anything to fold."""
     none, horizons = np.zeros(0, np.int64), Horizons(fast=1.0, slow=1.0, block=1, restart=1)
+    table = AccountTable()
+    table.put(none, table.gather(none))
     cut = Cut(pane=none, start=none, end=none, before=none, fast=np.zeros(0), slow=np.zeros(0))
     fold_cells(np.zeros(0, ROW), np.zeros(0, EVENT), cut, 0, 0, horizons, np.zeros(0, np.uint8), scratch())
 
