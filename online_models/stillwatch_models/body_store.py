@@ -63,7 +63,7 @@ class BodyStore:
         """Take over one packed body; StateError where it is none."""
         if not len(self._empty) <= len(packed) <= self._longest:
             raise StateError(
-                f"An account's row has a body of {len(packed)} bytes; possible are {len(self._empty)} to {self._longest}."
+                f"An account's body has {len(packed)} bytes; {len(self._empty)} to {self._longest} are possible."
                 " The checkpoint is damaged: start with empty state, stillwatch worker --reset-state."
             )
         self._make_room(slot + 1, self._longest)

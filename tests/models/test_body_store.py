@@ -72,7 +72,7 @@ def test_an_empty_body_is_its_marks_alone() -> None:
 @pytest.mark.parametrize("size", [0, 8, 5_000])
 def test_what_can_be_no_body_is_refused(size: int) -> None:
     """Compiled code would read or write where it must not."""
-    with pytest.raises(StateError, match=f"body of {size} bytes"):
+    with pytest.raises(StateError, match=f"body has {size} bytes"):
         BodyStore(WORDS).load(0, bytes(size))
 
 
