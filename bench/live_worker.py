@@ -22,7 +22,7 @@ from support.kafka_jars import KafkaUnavailableError
 from support.kafka_node import KafkaNode
 
 PARTS = ("memory", "dense", "scale", "recovery", "latency", "stream")
-RATES = (500, 2_000)
+RATES = (500, 2_000, 5_000)
 SECONDS = 40.0
 
 

@@ -29,7 +29,7 @@ SECTIONS: dict[str, tuple[tuple[str, ...], Callable[..., str]]] = {
     "stream": (("stream",), service.stream),
     "dense": (("dense_sketch", "dense_text"), service.dense),
     "scale": (("scale",), service.scale),
-    "latency": (("latency_500", "latency_2000"), service.latency),
+    "latency": (("latency_500", "latency_2000", "latency_5000"), service.latency),
     "memory": (("memory",), service.memory),
     "recovery": (("recovery",), service.recovery),
     "replay": (("replay",), replays.replays),

@@ -56,8 +56,13 @@ class BodyStore:
     def packed(self, slots: Sequence[int]) -> Iterator[bytes]:
         """Each body as `bodies` packs it."""
         self._make_room(max(slots, default=-1) + 1, 0)
-        for start, size, _ in self._places[slots].tolist():
-            yield self._data[start : start + size].tobytes() if size else self._empty
+        places = self._places.take(slots)
+        ends = np.cumsum(places["room"], dtype=np.int64)
+        room = np.empty(int(ends[-1]) if len(ends) else 0, np.uint8)
+        _gather(places, self._data, room)
+        data, sizes = room.tobytes(), places["size"].tolist()
+        for start, size in zip([0, *ends.tolist()], sizes, strict=False):
+            yield data[start : start + size] or self._empty
 
     def load(self, slot: int, packed: bytes) -> None:
         """Take over one packed body; StateError where it is none."""
@@ -154,6 +159,15 @@ def _read(slots: Slots, data: Bytes, places: Places, rows: Words, first: int) ->
             unpack(data[place.start :], rows[at, first:])
         else:
             rows[at, first:] = 0
+
+
+@compiled
+def _gather(places: Places, data: Bytes, to: Bytes) -> None:
+    """Copy some bodies, with their rooms, one after the other."""
+    at = np.int64(0)
+    for place in places:
+        _copy(data, place.start, to, at, np.int64(place.room))
+        at += np.int64(place.room)
 
 
 @compiled
