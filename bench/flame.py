@@ -73,6 +73,7 @@ def sampled(process: subprocess.Popen[bytes], job: Job, form: str, output: Path)
     while not Path(job.held).exists() and process.poll() is None:
         time.sleep(POLL_SECONDS)
     command = ["--pid", str(process.pid), "--format", form, "--output", str(output), "--rate", str(SAMPLES_PER_SECOND)]
+    command.append("--gil")  # a thread that waits for the interpreter looks busy otherwise
     program = str(Path(sys.executable).with_name("py-spy"))
     spy = subprocess.Popen([program, "record", *command, "--duration", "unlimited"])  # noqa: S603 - our own
     time.sleep(ATTACH_SECONDS)
