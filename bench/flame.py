@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 import signal
 import subprocess
 import sys
@@ -65,6 +66,11 @@ async def sample(peer: Peer, arena: Arena, outputs: dict[str, Path]) -> None:
         _, job = await prepared(peer, arena, held=True)
         with running(job) as process, sampled(process, job, form, output):
             await asyncio.to_thread(read_result, process, job)
+
+
+def entitle(graph: Path, title: str) -> None:
+    """Say what it shows; py-spy writes its own command line there, with this machine's paths."""
+    graph.write_text(re.sub(r'(<text id="title"[^>]*>)[^<]*', lambda found: found[1] + title, graph.read_text()))
 
 
 @contextmanager
