@@ -144,7 +144,7 @@ def _room(size: Number) -> Number:
 
 @part
 def _copy(source: Bytes, at: Number, to: Bytes, start: Number, size: Number) -> None:
-    """Copy whole grains, word by word: a byte at a time, as slices are copied, takes eight times as long."""
+    """Copy whole grains, word by word: a byte at a time, as slices are copied, takes much longer."""
     words, others = source[at : at + size].view(np.uint64), to[start : start + size].view(np.uint64)
     for i in range(len(words)):
         others[i] = words[i]

@@ -1,7 +1,8 @@
 """Folding: the events of closed panes into the account rows, one (account, pane) cell after the other.
 
-Within a cell everything is an exact integer sum, a count or a maximum, so the order of events does not matter.
-Between the panes of one account the sums fade; an account's cells come in the order of their panes.
+Within a cell everything is an exact integer sum, a count or a maximum, so the order of events does not matter but where
+it means something (`cell`). Between the panes of one account the sums fade. Cells are folded one after the other by
+compiled code, each into a row of its own that begins as the account's row after the cell before.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from stillwatch_models.cell import Cut, Horizons, fold_cells, scratch
 from stillwatch_models.columns import EVENT, Events
 from stillwatch_models.model_ages import ModelAges
 from stillwatch_models.records import put, take
+from stillwatch_models.runs import Indices, starts_of
 from stillwatch_models.texts import Exposure, TextMemory
 
-Indices = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
 
@@ -117,7 +118,7 @@ def take_back(table: AccountTable, texts: TextMemory, exposures: list[Exposure],
 
 def _cells(table: AccountTable, events: Events, first_at: NDArray[np.int64]) -> Cells:
     """The cells of a segment. Rows are those before it, of each account's first cell; the others are yet to be made."""
-    starts = _starts(events["pane"], events["row"])
+    starts = starts_of(events["pane"], events["row"])
     slots = events["row"][starts]
     first = np.unique(slots, return_index=True)[1]
     if len(first) == len(slots):  # the rule in dense traffic
@@ -183,15 +184,6 @@ def _due(cells: Cells, exposed: dict[int, list[Exposure]]) -> list[int]:
     earliest = np.array([exposed[slot][0].pane for slot in slots.tolist()])
     at = np.minimum(np.searchsorted(slots, cells.slot), len(slots) - 1)
     return np.flatnonzero((slots[at] == cells.slot) & (cells.pane > earliest[at])).tolist()
-
-
-def _starts(*columns: NDArray[np.int64]) -> Indices:
-    """Positions where any of the columns changes."""
-    change = np.zeros(len(columns[0]), bool)
-    change[:1] = True
-    for column in columns:
-        change[1:] |= column[1:] != column[:-1]
-    return np.flatnonzero(change)
 
 
 def _take_back(

@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 
 from stillwatch_models.group_kinds import ALWAYS_TOLD, KINDS, SHARED, TOLD_FROM
 from stillwatch_models.records import take
+from stillwatch_models.runs import Indices, Integers, starts_of
 from stillwatch_models.span_ids import SpanIds
 from stillwatch_models.spans import Span
-
-Indices = NDArray[np.intp]
-Integers = NDArray[np.integer[Any]]
 
 
 class ByAccount(msgspec.Struct):
@@ -113,12 +111,3 @@ def order_of(values: Integers) -> Indices:
     packed = values.astype(np.uint64) << np.uint64(32) | np.arange(len(values), dtype=np.uint64)
     packed.sort()
     return (packed & np.uint64(2**32 - 1)).astype(np.intp)
-
-
-def starts_of(*columns: Integers) -> Indices:
-    """Positions where any of the columns changes."""
-    change = np.zeros(len(columns[0]), bool)
-    change[:1] = True
-    for column in columns:
-        change[1:] |= column[1:] != column[:-1]
-    return np.flatnonzero(change)

@@ -16,7 +16,8 @@ from stillwatch_schemas.signals import Contribution
 
 from stillwatch_models import distinct
 from stillwatch_models.group_kinds import CROWDS, KINDS, NO_ELSEWHERE, PACED, group_name
-from stillwatch_models.grouping import ByAccount, Groups, Indices, bit_of, by_account, grouped, order_of, starts_of
+from stillwatch_models.grouping import ByAccount, Groups, bit_of, by_account, grouped, order_of
+from stillwatch_models.runs import Indices, starts_of
 from stillwatch_models.spans import Span
 
 MAX_ACCOUNTS = 32
