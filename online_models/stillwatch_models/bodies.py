@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-
-from stillwatch_models.compiled import Number, part
+from stillwatch_schemas.compiled import Number, part
 
 Words = NDArray[np.uint64]
 Bytes = NDArray[np.uint8]

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from stillwatch_schemas.compiled import Number, Record, compiled, part
 from stillwatch_schemas.errors import StateError
 
 from stillwatch_models.bodies import Bytes, Words, empty, longest, pack, unpack
-from stillwatch_models.compiled import Number, Record, compiled, part
 
 PLACE = np.dtype([("start", "i8"), ("size", "u2"), ("room", "u2")])
 """Of one body, in bytes; all 0 while it is empty."""

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from stillwatch_schemas.compiled import Number, Record, compiled, part
 
 from stillwatch_models import content, distinct, harvest, restarts
 from stillwatch_models.accounts import (
@@ -24,7 +25,6 @@ from stillwatch_models.accounts import (
     Rows,
 )
 from stillwatch_models.columns import EMBEDDING, Events
-from stillwatch_models.compiled import Number, Record, compiled, part
 from stillwatch_models.harvest import HISTOGRAMS
 
 MS_PER_HOUR = 3_600_000

@@ -14,10 +14,10 @@ import hashlib
 
 import numpy as np
 from numpy.typing import NDArray
+from stillwatch_schemas.compiled import part
 
 from stillwatch_models.accounts import CONTENT_FEATURES
 from stillwatch_models.columns import EMBEDDING
-from stillwatch_models.compiled import part
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 from datasketches import hll_sketch, hll_union, tgt_hll_type
 from numpy.typing import NDArray
-
-from stillwatch_models.compiled import Number, compiled, part
+from stillwatch_schemas.compiled import Number, compiled, part
 
 REGISTERS = 64
 _INDEX_BITS = 6

@@ -25,10 +25,10 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from stillwatch_schemas.compiled import Number, Record, part
 
 from stillwatch_models.accounts import FULL_BUCKET, FULL_CONTENT, SEEN_BYTES, TEMPLATE_BUCKETS
 from stillwatch_models.columns import EMBEDDING, MINHASHES, Events
-from stillwatch_models.compiled import Number, Record, part
 from stillwatch_models.distinct import mixed
 
 LEAST_FRESH = 0.3

@@ -19,9 +19,9 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
+from stillwatch_schemas.compiled import Record, part
 
 from stillwatch_models.accounts import START, Rows
-from stillwatch_models.compiled import Record, part
 
 Counts = NDArray[np.int64]
 MOST = 2**31 - 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from stillwatch_models import distinct
-from stillwatch_models.compiled import compiled
+from stillwatch_schemas.compiled import compiled
 
 
 def counted(values: np.ndarray, owner: np.ndarray | None = None, owners: int = 1) -> np.ndarray:

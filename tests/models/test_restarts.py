@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stillwatch_models import evidence, features, restarts
 from stillwatch_models.accounts import ROW, START, Rows, key_of
-from stillwatch_models.compiled import compiled
 from stillwatch_models.config import EngineConfig
 from stillwatch_models.detectors import DETECTORS, Values
 from stillwatch_models.evidence import Rates
 from stillwatch_models.explain import reasons
 from stillwatch_models.feedback import Feedback
 from stillwatch_models.scoring import Scored, Scorer
+from stillwatch_schemas.compiled import compiled
 from stillwatch_schemas.findings import Evidence
 from support.builders import make_verdict
 

@@ -15,8 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from river import anomaly
-
-from stillwatch_models.compiled import compiled
+from stillwatch_schemas.compiled import compiled
 
 Floats = NDArray[np.float64]
 

@@ -18,6 +18,9 @@ import numpy as np
 from numba import njit
 from numba.core.caching import FunctionCache
 
+_OURS = "stillwatch_"
+"""What our packages' names begin with."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 Record = Any
@@ -76,13 +79,13 @@ def _parts(function: FunctionType, known: set[FunctionType]) -> Iterator[bytes]:
 
 
 def _named(function: FunctionType) -> Iterator[tuple[str, Any]]:
-    """What the function names: values of its own module, and of modules of this package that it names too."""
+    """What the function names: values of its own module, and of modules of ours that it names too."""
     names = function.__code__.co_names
     for name in names:
         value = function.__globals__.get(name)
         if not isinstance(value, ModuleType):
             yield name, value
-        elif value.__name__.startswith(__name__.partition(".")[0]):
+        elif value.__name__.startswith(_OURS):
             yield from ((attribute, getattr(value, attribute)) for attribute in names if hasattr(value, attribute))
 
 

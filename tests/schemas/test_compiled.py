@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from stillwatch_models.compiled import compiled, fingerprint, part
+from stillwatch_schemas.compiled import compiled, fingerprint, part
 
 FACTOR = 3
 
@@ -48,7 +48,7 @@ def key_of(function: object) -> str:
 
 
 MODULE = """
-from stillwatch_models.compiled import compiled
+from stillwatch_schemas.compiled import compiled
 
 @compiled
 def half(value):
