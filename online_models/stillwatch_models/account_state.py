@@ -118,11 +118,11 @@ class AccountState:
         self.models.load(rows[MODELS_ROW])
         self.ceiling.load(rows[CEILING_ROW])
         self.contributor.load(rows)
-        for key, row in rows.items():
-            if key.startswith(ACCOUNT_ROW):
-                self.table.load(key[len(ACCOUNT_ROW) :].decode("utf-8", "surrogatepass"), row)
+        accounts = [key for key in rows if key.startswith(ACCOUNT_ROW)]
+        names = [key[len(ACCOUNT_ROW) :].decode("utf-8", "surrogatepass") for key in accounts]
+        self.table.load(names, [rows[key] for key in accounts])
         pages = ((int(key[len(TEXT_ROW) :]), row) for key, row in rows.items() if key.startswith(TEXT_ROW))
-        self.texts.load(pages, clock.texts_written, self.table.slot_of_key())
+        self.texts.load(pages, clock.texts_written, self.table.slots_of_keys)
         return clock.next_offset
 
     def _refuse_what_does_not_fit(self, clock: Clock) -> None:

@@ -9,14 +9,14 @@ pane closes (`fold`), so a checkpoint at a pane's end is simply the rows that we
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from stillwatch_models.bodies import WORD, Words
-from stillwatch_models.body_store import BodyStore
+from stillwatch_models.body_store import BodyStore, Slots
 from stillwatch_models.columns import EMBEDDING
 from stillwatch_models.distinct import REGISTERS
 from stillwatch_models.records import put, take
@@ -69,6 +69,9 @@ SEEN_BYTES = 256
 HOURS = 24
 MAX_DETECTORS = 16
 """Room for detector scores in a row; see `detectors.DETECTORS`."""
+
+LOADED_AT_ONCE = 4_096
+"""Rows that are put back together: more would only take memory."""
 
 MOST_SAMPLED = 32_768
 """Accounts that are looked at once an epoch to say what accounts are like: more would only take longer."""
@@ -184,33 +187,36 @@ class AccountTable:
         self.live = 0
         """Rows with at least one folded event."""
 
-    def slots(self, account_ids: list[str]) -> list[int]:
+    def slots(self, account_ids: Sequence[str]) -> list[int]:
         """Slot of each account, made where it is new."""
         known = self._slots
         try:
             return [known[account] for account in account_ids]
         except KeyError:
-            return [known[account] if account in known else self._add(account) for account in account_ids]
+            new = list(dict.fromkeys(account for account in account_ids if account not in known))
+            added = self._add(new)
+            self.rows["key"][added] = [key_of(account) for account in new]
+            return [known[account] for account in account_ids]
 
-    def _add(self, account_id: str) -> int:
-        slot = self._free.pop() if self._free else len(self.ids)
-        if slot == len(self.ids):
-            self.ids.append(account_id)
-            if slot == len(self.rows):
-                self._grow()
-        else:
+    def _add(self, account_ids: Sequence[str]) -> Slots:
+        """Slots for accounts that have none: those that are free, then new ones at the end."""
+        used_again = [self._free.pop() for _ in range(min(len(account_ids), len(self._free)))]
+        slots = [*used_again, *range(len(self.ids), len(self.ids) + len(account_ids) - len(used_again))]
+        for slot, account_id in zip(used_again, account_ids, strict=False):
             self.ids[slot] = account_id
-        self._slots[account_id] = slot
-        self.rows["key"][slot] = key_of(account_id)
-        return slot
+        self.ids.extend(account_ids[len(used_again) :])
+        self._slots.update(zip(account_ids, slots, strict=True))
+        self._make_room()
+        return np.array(slots, np.intp)
 
-    def _grow(self) -> None:
-        """Twice the room; what is not used yet is not touched, and so takes no memory."""
-        rows = np.zeros(2 * len(self.rows), HOT)
-        put(rows, np.arange(len(self.rows)), self.rows)
-        self.rows = rows
+    def _make_room(self) -> None:
+        """Twice the room, or as much as it takes; what is not used yet is not touched, and so takes no memory."""
+        if len(self.ids) > len(self.rows):
+            rows = np.zeros(max(2 * len(self.rows), len(self.ids)), HOT)
+            put(rows, np.arange(len(self.rows)), self.rows)
+            self.rows = rows
 
-    def gather(self, slots: NDArray[np.intp]) -> Rows:
+    def gather(self, slots: Slots) -> Rows:
         """Whole rows of these accounts, as copies."""
         out = np.empty((len(slots), HOT_WORDS + BODY_WORDS), np.uint64)
         out[:, :HOT_WORDS] = _words(take(self.rows, slots))
@@ -222,7 +228,7 @@ class AccountTable:
         whole: Rows = self.gather(np.array([slot]))[0]
         return whole
 
-    def put(self, slots: NDArray[np.intp], rows: Rows) -> None:
+    def put(self, slots: Slots, rows: Rows) -> None:
         """Write whole rows; no slot may be named twice."""
         words = _words(rows)
         put(self.rows, slots, np.ascontiguousarray(words[:, :HOT_WORDS]).view(HOT)[:, 0])
@@ -250,22 +256,27 @@ class AccountTable:
         slot = self._slots.get(account_id)
         return slot if slot is not None and self.rows["events"][slot] else None
 
-    def slot_of_key(self) -> dict[int, int]:
-        """Slot of every account with folded events by its key."""
-        used = self.used().tolist()
-        return dict(zip(self.rows["key"][used].tolist(), used, strict=True))
+    def slots_of_keys(self, keys: NDArray[np.uint64]) -> Slots:
+        """Slots of the accounts with these keys; -1 where there is none with folded events."""
+        used = self.used()
+        if not len(used):
+            return np.full(len(keys), -1)
+        known = self.rows["key"][used]
+        order = np.argsort(known)
+        at = order[np.minimum(np.searchsorted(known, keys, sorter=order), len(order) - 1)]
+        return np.where(known[at] == keys, used[at], -1)
 
-    def used(self) -> NDArray[np.intp]:
+    def used(self) -> Slots:
         """Slots of all accounts with folded events."""
         return np.flatnonzero(self.rows["events"][: len(self.ids)] > 0)
 
-    def sample(self, slots: NDArray[np.intp]) -> NDArray[np.intp]:
+    def sample(self, slots: Slots) -> Slots:
         """These slots; of very many those with the least keys, which are hashes: a fair sample that lasts."""
         if len(slots) <= MOST_SAMPLED:
             return slots
         return np.sort(slots[np.argpartition(self.rows["key"][slots], MOST_SAMPLED)[:MOST_SAMPLED]])
 
-    def evict(self, slots: NDArray[np.intp], keep_slots: set[int]) -> None:
+    def evict(self, slots: Slots, keep_slots: set[int]) -> None:
         """Forget rows. A slot that open events still point at keeps its place and starts again from nothing."""
         for slot in slots.tolist():
             account_id = self.account(slot)
@@ -300,12 +311,14 @@ class AccountTable:
         for at, (slot, body) in enumerate(zip(slots, self._bodies.packed(slots), strict=True)):
             yield self.account(slot), hot[at * size : (at + 1) * size] + body
 
-    def load(self, account_id: str, row: bytes) -> None:
-        """Put back one dumped row."""
-        slot = self.slots([account_id])[0]
-        self.rows[slot] = np.frombuffer(row, HOT, 1)[0]
-        self._bodies.load(slot, row[HOT.itemsize :])
-        self.live += 1
+    def load(self, account_ids: Sequence[str], rows: Sequence[bytes]) -> None:
+        """Put back dumped rows, of accounts that are not known."""
+        slots = self._add(account_ids)
+        for first in range(0, len(rows), LOADED_AT_ONCE):
+            some, into = rows[first : first + LOADED_AT_ONCE], slots[first : first + LOADED_AT_ONCE]
+            self._bodies.load(into, [row[HOT.itemsize :] for row in some])
+            put(self.rows, into, np.frombuffer(b"".join(row[: HOT.itemsize] for row in some), HOT))
+        self.live += len(rows)
 
 
 class AccountRow(msgspec.Struct, frozen=True):

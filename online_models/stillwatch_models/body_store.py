@@ -64,16 +64,17 @@ class BodyStore:
         for start, size in zip([0, *ends.tolist()], sizes, strict=False):
             yield data[start : start + size] or self._empty
 
-    def load(self, slot: int, packed: bytes) -> None:
-        """Take over one packed body; StateError where it is none."""
-        if not len(self._empty) <= len(packed) <= self._longest:
+    def load(self, slots: Slots, packed: Sequence[bytes]) -> None:
+        """Take over packed bodies; no slot may be named twice. StateError where one is none."""
+        sizes = np.fromiter(map(len, packed), np.int64, len(packed))
+        if len(sizes) and not len(self._empty) <= sizes.min() <= sizes.max() <= self._longest:
             raise StateError(
-                f"An account's body has {len(packed)} bytes; {len(self._empty)} to {self._longest} are possible."
-                " The checkpoint is damaged: start with empty state, stillwatch worker --reset-state."
+                f"Bodies of accounts have {sizes.min()} to {sizes.max()} bytes; {len(self._empty)} to {self._longest}"
+                " are possible. The checkpoint is damaged: start with empty state, stillwatch worker --reset-state."
             )
-        self._make_room(slot + 1, self._longest)
-        whole = np.frombuffer(packed.ljust(self._longest), np.uint8).copy()
-        self.used_bytes, left = _load(slot, whole, len(packed), self._data, self._places, self.used_bytes)
+        self._make_room(int(slots.max(initial=-1)) + 1, len(slots) * self._longest)
+        joined, scratch = np.frombuffer(b"".join(packed), np.uint8), np.empty(self._longest, np.uint8)
+        self.used_bytes, left = _load(slots, joined, sizes, self._data, self._places, self.used_bytes, scratch)
         self._let_go(left)
 
     def clear(self, slot: int) -> None:
@@ -118,10 +119,16 @@ def _write(  # noqa: PLR0917 - in compiled code arguments have positions only
 
 @compiled
 def _load(  # noqa: PLR0917 - as above
-    slot: int, packed: Bytes, size: int, data: Bytes, places: Places, used: int
+    slots: Slots, joined: Bytes, sizes: NDArray[np.int64], data: Bytes, places: Places, used: int, scratch: Bytes
 ) -> tuple[int, int]:
-    """Keep one packed body; the bytes used then, and those left behind."""
-    return _keep(packed, size, data, places[slot], used)
+    """Keep packed bodies that come one after the other; the bytes used then, and those left behind."""
+    waste = at = 0
+    for i in range(len(slots)):
+        scratch[: sizes[i]] = joined[at : at + sizes[i]]
+        used, left = _keep(scratch, sizes[i], data, places[slots[i]], used)
+        waste += left
+        at += sizes[i]
+    return used, waste
 
 
 @part

@@ -9,7 +9,7 @@ The memory is a ring in order of arrival, so that a checkpoint writes the few pa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import repeat
 
 import msgspec
@@ -185,11 +185,16 @@ class TextMemory:
     def _page(self, page: int) -> bytes:
         return self._ring[page * PAGE : (page + 1) * PAGE].tobytes()
 
-    def load(self, pages: Iterator[tuple[int, bytes]], written: int, slot_of_key: dict[int, int]) -> None:
-        """Take over dumped pages."""
+    def load(
+        self,
+        pages: Iterator[tuple[int, bytes]],
+        written: int,
+        slots_of_keys: Callable[[NDArray[np.uint64]], NDArray[np.int64]],
+    ) -> None:
+        """Take over dumped pages. `slots_of_keys` says where the accounts with some keys are now, -1 for nowhere."""
         for page, data in pages:
             self._ring[page * PAGE : (page + 1) * PAGE] = np.frombuffer(data, ENTRY)
         self.written = written
         filled = min(written, len(self._ring))
-        self._slots[:filled] = [slot_of_key.get(key, -1) for key in self._ring["owner"][:filled].tolist()]
+        self._slots[:filled] = slots_of_keys(self._ring["owner"][:filled])
         self._where = {text: position for position, text in enumerate(self._ring["text"][:filled].tolist())}

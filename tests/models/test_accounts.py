@@ -27,8 +27,7 @@ def test_rows_come_back_as_they_were_put() -> None:
     assert table.gather(order).tobytes() == rows[order].tobytes()
     assert table.row(4).tobytes() == rows[4].tobytes()
     other = AccountTable()
-    for account, row in table.dump():
-        other.load(account, row)
+    other.load(*zip(*table.dump(), strict=True))
     assert dict(other.dump()) == dict(table.dump())
 
 
