@@ -7,44 +7,30 @@ import random
 
 import msgspec
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from stillwatch_models.accounts import STATE_VERSION
 from stillwatch_models.engine import AccountEngine
 from stillwatch_models.shard import Batch
 from stillwatch_schemas.errors import StateError
 from stillwatch_schemas.events import RequestEvent
-from stillwatch_schemas.signals import Contribution, PaneClosed
 from support.builders import T0, make_event
+from support.promises import (
+    NO_SHRINKING,
+    SEEDS,
+    a_crash_changes_nothing,
+    any_split_gives_the_same_bytes,
+    checkpoints_add_up,
+    same_outputs,
+    same_state,
+)
 from support.traffic import run, small_config, traffic
-
-SEEDS = st.integers(0, 10_000)
-NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
-"""A seed does not get simpler by getting smaller."""
-
-
-def contributions(signals: list[Contribution | PaneClosed]) -> list[Contribution]:
-    """Signals without the progress marks, whose number depends on the batches."""
-    return [signal for signal in signals if isinstance(signal, Contribution)]
-
-
-def random_sizes(seed: int) -> itertools.chain[int]:
-    """Endless batch sizes, small and large."""
-    rng = random.Random(seed)
-    return itertools.chain.from_iterable([rng.choice([1, 2, 7, 50, 400])] for _ in itertools.count())
 
 
 @given(seed=SEEDS, split=SEEDS)
 @settings(max_examples=12, deadline=None, phases=NO_SHRINKING)
 def test_any_split_into_batches_gives_the_same_bytes(seed: int, split: int) -> None:
-    items = traffic(seed)
-    whole, pieces = AccountEngine(small_config(), 0), AccountEngine(small_config(), 0)
-    one = run(whole, items, itertools.repeat(len(items)))
-    many = run(pieces, items, random_sizes(split))
-    assert msgspec.json.encode(one.findings) == msgspec.json.encode(many.findings)
-    assert contributions(one.signals) == contributions(many.signals)
-    assert whole.snapshot() == pieces.snapshot()
-    assert list(whole.accounts()) == list(pieces.accounts())
+    any_split_gives_the_same_bytes(traffic(seed), split)
 
 
 @pytest.mark.parametrize("max_entities", [1_000_000, 12])
@@ -55,47 +41,20 @@ def test_a_pane_folded_in_parts_gives_the_same_bytes(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("stillwatch_models.segments.CELLS_AT_ONCE", 2)
     monkeypatch.setattr("stillwatch_models.segments.PART_OF_A_PANE", 3)
     many = run(parts, items, itertools.repeat(len(items)))
-    assert msgspec.json.encode(one.findings) == msgspec.json.encode(many.findings)
-    assert contributions(one.signals) == contributions(many.signals)
-    assert whole.snapshot() == parts.snapshot()
+    same_outputs(many, one)
+    same_state(parts, whole)
 
 
 @given(seed=SEEDS, cut=st.integers(1, 790))
 @settings(max_examples=12, deadline=None, phases=NO_SHRINKING)
 def test_a_crash_anywhere_changes_neither_state_nor_findings(seed: int, cut: int) -> None:
-    items = traffic(seed)
-    clean = AccountEngine(small_config(), 0)
-    expected = run(clean, items, itertools.repeat(50))
-
-    first = AccountEngine(small_config(), 0)
-    before = run(first, items[:cut], itertools.repeat(13))
-    saved = first.checkpoint()
-    assert saved is not None
-    survivor = AccountEngine(small_config(), 0)
-    offset = survivor.restore({key: row for key, row in saved.rows.items() if row is not None})
-    assert offset == saved.next_offset <= cut
-    after = run(survivor, items, itertools.repeat(31), start=offset)
-
-    assert survivor.snapshot() == clean.snapshot()
-    found = {finding.alert_uid: finding for finding in [*before.findings, *after.findings]}
-    assert found == {finding.alert_uid: finding for finding in expected.findings}
+    a_crash_changes_nothing(traffic(seed), cut)
 
 
 @given(seed=SEEDS)
 @settings(max_examples=12, deadline=None, phases=NO_SHRINKING)
 def test_checkpoints_add_up_to_the_snapshot(seed: int) -> None:
-    items = traffic(seed)
-    engine = AccountEngine(small_config(max_entities=12, idle_evict_seconds=30.0), 0)
-    rows: dict[bytes, bytes] = {}
-    for start in range(0, len(items), 60):
-        run(engine, items[: start + 60], itertools.repeat(60), start=start)
-        saved = engine.checkpoint()
-        for key, row in saved.rows.items() if saved else ():
-            if row is None:
-                rows.pop(key, None)
-            else:
-                rows[key] = row
-    assert rows == engine.snapshot()
+    checkpoints_add_up(traffic(seed))
 
 
 def test_the_traffic_of_these_tests_raises_findings_of_every_activity() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from stillwatch_models import features
 from stillwatch_models.accounts import HOURS, ROW, Rows
@@ -14,10 +14,10 @@ from stillwatch_models.features import FEATURES, INDEX
 from stillwatch_schemas.events import RequestEvent, Sketch
 from support.builders import T0, make_event
 from support.folding import rows_of
+from support.promises import NO_SHRINKING, SEEDS
 from support.traffic import traffic
 
 DAY = 86_400
-NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
 
 
 def feature(name: str, rows: Rows) -> float:
@@ -55,7 +55,7 @@ def test_the_table_is_well_formed() -> None:
         assert all((row.name, row.unit, row.meaning, row.horizon))
 
 
-@given(seed=st.integers(0, 10_000), stretch=st.sampled_from([1, 40, 3_000]))
+@given(seed=SEEDS, stretch=st.sampled_from([1, 40, 3_000]))
 @settings(max_examples=15, deadline=None, phases=NO_SHRINKING)
 def test_every_feature_is_finite_and_sane(seed: int, stretch: int) -> None:
     """Also for traffic that is stretched over months."""
@@ -77,7 +77,7 @@ def test_every_feature_is_finite_and_sane(seed: int, stretch: int) -> None:
     assert (values[:, INDEX["coverage_exponent"]] <= 1.6).all()
 
 
-@given(seed=st.integers(0, 10_000))
+@given(seed=SEEDS)
 @settings(max_examples=10, deadline=None, phases=NO_SHRINKING)
 def test_a_row_does_not_depend_on_its_neighbours(seed: int) -> None:
     rows = rows_of([i for i in traffic(seed, 200) if isinstance(i, RequestEvent)])

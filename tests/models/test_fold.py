@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from stillwatch_models.accounts import SUM_INDEX, AccountTable
 from stillwatch_models.cell import FIXED, Horizons
@@ -12,9 +12,8 @@ from stillwatch_models.texts import TextMemory
 from stillwatch_schemas.events import RequestEvent
 from support.builders import T0, make_event, make_sketch
 from support.folding import PANE_MS, TEXTS, fold_into, folded, waiting
+from support.promises import NO_SHRINKING, SEEDS
 from support.traffic import traffic
-
-NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
 
 
 def at(*seconds: float, **fields: object) -> list[RequestEvent]:
@@ -70,7 +69,7 @@ def test_cells_come_by_pane_and_account_key() -> None:
     assert cells.after["events"].tolist() == [1] * 6 + [2] * 6
 
 
-@given(seed=st.integers(0, 1_000), cut=st.floats(0, 1))
+@given(seed=SEEDS, cut=st.floats(0, 1))
 @settings(max_examples=15, deadline=None, phases=NO_SHRINKING)
 def test_folding_at_once_equals_folding_in_two_steps(seed: int, cut: float) -> None:
     items = sorted((i for i in traffic(seed, 200) if isinstance(i, RequestEvent)), key=lambda item: item.ts)

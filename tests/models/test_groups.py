@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import nbinom
 from stillwatch_models.detectors.groups.surge import tail_nats
@@ -19,10 +19,9 @@ from stillwatch_schemas.errors import StateError
 from stillwatch_schemas.findings import Finding
 from stillwatch_schemas.signals import Contribution, PaneClosed, Signal
 from support.builders import T0, make_contribution
+from support.promises import NO_SHRINKING, SEEDS, CheckpointLog
 from support.traffic import small_config
 
-SEEDS = st.integers(0, 10_000)
-NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
 CONFIG = small_config(group_history_windows=20)
 PANE_MS = 1_000
 WINDOW = 5
@@ -163,12 +162,11 @@ def test_restoring_anywhere_equals_a_clean_run(seed: int, cut: float) -> None:
 def test_checkpoints_add_up_to_the_snapshot() -> None:
     signals = interleaved(sources(4), random.Random(4), 0.1)
     engine = GroupEngine(CONFIG, 0, SOURCES)
-    rows: dict[bytes, bytes | None] = {}
+    log = CheckpointLog()
     for start in range(0, len(signals), 20):
         feed(engine, signals[: start + 20], start=start)
-        saved = engine.checkpoint()
-        rows.update(saved.rows if saved else {})
-    assert rows == engine.snapshot()
+        log.add(engine.checkpoint())
+    assert log.rows == engine.snapshot()
     assert engine.checkpoint() is None  # nothing changed since
 
 
@@ -305,16 +303,15 @@ def test_beyond_the_bound_the_groups_not_seen_for_longest_go_first() -> None:
         signals.append(share(window * WINDOW, 2, asn=64500))
         signals.append(share(window * WINDOW, 1, asn=1 + window))
         signals.append(closed(window * WINDOW + WINDOW - 1))
-    rows: dict[bytes, bytes | None] = {}
+    log = CheckpointLog()
     for start in range(0, len(signals), 7):
         feed(engine, signals[: start + 7], start=start)
-        saved = engine.checkpoint()
-        rows.update(saved.rows if saved else {})
+        log.add(engine.checkpoint())
     groups = {key for key in engine.snapshot() if key.startswith(b"g:")}
     assert len(groups) <= 20
     assert {b"g:asn:64500", b"g:asn:60", b"g:asn:59"} <= groups
     assert engine.gauges()["evicted"] == 61 - len(groups)
-    assert {key: row for key, row in rows.items() if row is not None} == engine.snapshot()
+    assert log.rows == engine.snapshot()
 
 
 def test_members_beyond_the_bound_are_the_busiest() -> None:

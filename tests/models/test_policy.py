@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from stillwatch_models.config import EngineConfig, PolicyConfig
 from stillwatch_models.policy import (
@@ -25,10 +25,9 @@ from stillwatch_models.shard import Batch
 from stillwatch_schemas.directives import Action, Directive, Release
 from stillwatch_schemas.findings import Finding
 from support.builders import T0, make_finding
+from support.promises import NO_SHRINKING, SEEDS, CheckpointLog
 
 TTL_MS = 4 * 3_600_000
-SEEDS = st.integers(0, 10_000)
-NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
 Answer = Directive | Release
 
 
@@ -257,15 +256,13 @@ def test_a_restored_policy_goes_on_as_if_nothing_had_happened(seed: int, cut: in
 
 def test_checkpoints_add_up_to_the_snapshot() -> None:
     policy = engine(max_account_share=0.2)
-    rows: dict[bytes, bytes] = {}
+    log = CheckpointLog()
     for number, finding in enumerate(story(3)):
         told(policy, finding, start=number)
         if number % 7 == 6:
             policy.expire(finding.time_ms)
-        saved = policy.checkpoint()
-        for key, row in saved.rows.items() if saved else ():
-            rows.pop(key, None) if row is None else rows.update({key: row})
-    assert rows == policy.snapshot()
+        log.add(policy.checkpoint())
+    assert log.rows == policy.snapshot()
     assert policy.checkpoint() is None
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from stillwatch_models.engine import AccountEngine
 from stillwatch_models.shard import Batch, Outputs
@@ -18,11 +18,15 @@ from stillwatch_schemas.findings import Finding
 from stillwatch_schemas.signals import CampaignVerdict
 from stillwatch_schemas.verdicts import Verdict
 from support.builders import T0, make_verdict
+from support.promises import (
+    NO_SHRINKING,
+    SEEDS,
+    a_crash_changes_nothing,
+    any_split_gives_the_same_bytes,
+    checkpoints_add_up,
+)
 from support.traffic import Item, run, small_config, traffic
 
-SEEDS = st.integers(0, 10_000)
-NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
-"""A seed does not get simpler by getting smaller."""
 MACHINE = "acct-0"
 """The busiest account of the traffic, and a harvester."""
 
@@ -51,59 +55,22 @@ def _verdict(rng: random.Random, number: int, now: int) -> Verdict:
     )
 
 
-def random_sizes(seed: int) -> itertools.chain[int]:
-    """Endless batch sizes, small and large."""
-    rng = random.Random(seed)
-    return itertools.chain.from_iterable([rng.choice([1, 2, 7, 50, 400])] for _ in itertools.count())
-
-
 @given(seed=SEEDS, split=SEEDS)
 @settings(max_examples=6, deadline=None, phases=NO_SHRINKING)
 def test_any_split_into_batches_gives_the_same_bytes(seed: int, split: int) -> None:
-    items = judged_traffic(seed)
-    whole, pieces = AccountEngine(small_config(), 0), AccountEngine(small_config(), 0)
-    one = run(whole, items, itertools.repeat(len(items)))
-    many = run(pieces, items, random_sizes(split))
-    assert msgspec.json.encode(one.findings) == msgspec.json.encode(many.findings)
-    assert one.profiles == many.profiles
-    assert whole.snapshot() == pieces.snapshot()
-    assert list(whole.accounts()) == list(pieces.accounts())
+    any_split_gives_the_same_bytes(judged_traffic(seed), split)
 
 
 @given(seed=SEEDS, cut=st.integers(1, 790))
 @settings(max_examples=6, deadline=None, phases=NO_SHRINKING)
 def test_a_crash_anywhere_changes_neither_state_nor_findings(seed: int, cut: int) -> None:
-    items = judged_traffic(seed)
-    clean = AccountEngine(small_config(), 0)
-    expected = run(clean, items, itertools.repeat(50))
-    first = AccountEngine(small_config(), 0)
-    before = run(first, items[:cut], itertools.repeat(13))
-    saved = first.checkpoint()
-    assert saved is not None
-    survivor = AccountEngine(small_config(), 0)
-    offset = survivor.restore({key: row for key, row in saved.rows.items() if row is not None})
-    after = run(survivor, items, itertools.repeat(31), start=offset)
-    assert survivor.snapshot() == clean.snapshot()
-    assert list(survivor.accounts()) == list(clean.accounts())
-    found = {finding.alert_uid: finding for finding in [*before.findings, *after.findings]}
-    assert found == {finding.alert_uid: finding for finding in expected.findings}
+    a_crash_changes_nothing(judged_traffic(seed), cut)
 
 
 @given(seed=SEEDS)
 @settings(max_examples=5, deadline=None, phases=NO_SHRINKING)
 def test_checkpoints_add_up_to_the_snapshot(seed: int) -> None:
-    items = judged_traffic(seed)
-    engine = AccountEngine(small_config(max_entities=12, idle_evict_seconds=30.0), 0)
-    rows: dict[bytes, bytes] = {}
-    for start in range(0, len(items), 60):
-        run(engine, items[: start + 60], itertools.repeat(60), start=start)
-        saved = engine.checkpoint()
-        for key, row in saved.rows.items() if saved else ():
-            if row is None:
-                rows.pop(key, None)
-            else:
-                rows[key] = row
-    assert rows == engine.snapshot()
+    checkpoints_add_up(judged_traffic(seed))
 
 
 def test_the_traffic_of_these_tests_has_rulings_of_every_kind() -> None:

@@ -10,9 +10,10 @@ from stillwatch_models.config import EngineConfig
 from stillwatch_models.engine import AccountEngine
 from stillwatch_models.shard import Batch, Outputs
 from stillwatch_schemas.events import Heartbeat, RequestEvent, Sketch
+from stillwatch_schemas.verdicts import Verdict
 from support.builders import T0, make_event
 
-Item = RequestEvent | Heartbeat
+Item = RequestEvent | Heartbeat | Verdict
 
 
 def small_config(**overrides: Any) -> EngineConfig:
@@ -104,7 +105,7 @@ def _burst(rng: random.Random, number: int, now: int) -> Iterator[RequestEvent]:
 
 def run(engine: AccountEngine, items: Sequence[Item], sizes: Iterator[int], start: int = 0) -> Outputs:
     """Feed items from offset `start` on, in batches of the given sizes; everything that came out."""
-    out = Outputs(findings=[], signals=[], directives=[])
+    out = Outputs()
     position = start
     while position < len(items):
         end = min(len(items), position + next(sizes))
@@ -113,6 +114,7 @@ def run(engine: AccountEngine, items: Sequence[Item], sizes: Iterator[int], star
         )
         out.findings.extend(step.findings)
         out.signals.extend(step.signals)
+        out.profiles.extend(step.profiles)
         position = end
     return out
 

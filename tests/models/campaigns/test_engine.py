@@ -27,6 +27,7 @@ from support.profiling import (
     make_profile,
     samples,
 )
+from support.promises import CheckpointLog
 
 
 def gang(epoch: int, members: Sequence[int] = range(6), **fields: Any) -> list[Profile]:
@@ -252,20 +253,17 @@ def test_batches_and_restarts_change_nothing(cuts: list[int], crash: int) -> Non
     whole = Driver()
     whole.feed(items)
 
-    engine, offset, rows, findings = CampaignEngine(CONFIG, 0, 1), 0, {}, {}
+    engine, offset, log, findings = CampaignEngine(CONFIG, 0, 1), 0, CheckpointLog(), {}
     sizes = [*cuts, len(items)]
     for size in sizes:
         end = min(len(items), offset + size)
         out = engine.process(Batch(items[offset:end], list(range(offset, end)), end))
         findings.update({found.alert_uid: found for found in out.findings})
         offset = end
-        checkpoint = engine.checkpoint()
-        if checkpoint is not None:
-            rows.update(checkpoint.rows)
-            rows = {key: row for key, row in rows.items() if row is not None}
-        if offset >= crash and rows:
+        log.add(engine.checkpoint())
+        if offset >= crash and log.rows:
             engine = CampaignEngine(CONFIG, 0, 1)
-            offset = engine.restore(rows)
+            offset = engine.restore(log.rows)
     if offset < len(items):
         out = engine.process(Batch(items[offset:], list(range(offset, len(items))), len(items)))
         findings.update({found.alert_uid: found for found in out.findings})
