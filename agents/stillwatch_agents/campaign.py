@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from stillwatch_models.campaigns.engine import CampaignEngine
 from stillwatch_schemas.codec import decode_profile
 from stillwatch_streams.runner import AgentSpec
@@ -17,18 +15,10 @@ def campaign_spec(settings: Settings, sources: int) -> AgentSpec:
 
     `sources` is the number of request partitions.
     """
-
-    def gauges(engine: CampaignEngine) -> Mapping[str, int]:
-        return {
-            "compared_accounts": len(engine.known),
-            "campaigns": len(engine.roll.campaigns),
-            "campaign_members": len(engine.roll.of_account),
-        }
-
     return AgentSpec(
         name="campaign",
         topic=TopicNames(settings).profiles,
         make_shard=lambda partition: CampaignEngine(settings.engine, partition, sources),
         decode=TypedDecoder(decode_profile),
-        gauges=gauges,
+        gauges=lambda engine: engine.gauges(),
     )

@@ -6,11 +6,11 @@ from stillwatch_schemas.findings import Evidence, Finding, Ruling
 
 from stillwatch_models.account_state import AccountState
 from stillwatch_models.explain import reasons
-from stillwatch_models.feedback import statement
 from stillwatch_models.fold import Cells
 from stillwatch_models.incidents import DISTILLATION, TIERS, Header, finding
 from stillwatch_models.open_panes import EventIds
 from stillwatch_models.scoring import TRANSITIONS, Scored
+from stillwatch_models.verdict_evidence import verdict_evidence
 
 EXAMPLES = 5
 """Example event ids in a finding."""
@@ -59,4 +59,6 @@ def account_finding(
 def _judged(state: AccountState, account: str) -> tuple[list[Evidence], Ruling | None]:
     """What an analyst has said about the account, as evidence, and whether that confirmed it."""
     judged = state.scorer.feedback.of(account)
-    return ([statement(judged)], "confirmed" if judged.label == "distillation" else None) if judged else ([], None)
+    return (
+        ([verdict_evidence(judged)], "confirmed" if judged.label == "distillation" else None) if judged else ([], None)
+    )

@@ -18,7 +18,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from stillwatch_schemas.findings import Evidence
 from stillwatch_schemas.verdicts import Label, Verdict
 
 from stillwatch_models import evidence
@@ -229,23 +228,6 @@ class Feedback:
         at = np.minimum(np.searchsorted(self._rejected_keys, rows["key"]), len(self._rejected) - 1)
         found = np.flatnonzero(self._rejected_keys[at] == rows["key"])
         return found, at[found]
-
-
-def statement(judged: Judged | Verdict) -> Evidence:
-    """The verdict as evidence: who said what, and why."""
-    said = {"benign": "is benign", "distillation": "distils", "unsure": "may or may not distil"}[judged.label]
-    because = f": {judged.note}" if judged.note else ""
-    return Evidence(
-        signal="verdict",
-        statement=f"{judged.analyst} judged that the account {said} (verdict {judged.verdict_id}){because}",
-        observed=float(judged.label == "distillation"),
-        baseline=0.0,
-        percentile=100.0,
-        unit="verdict",
-        horizon="until the next verdict",
-        p_value=1.0,
-        weight=0.0,
-    )
 
 
 def _accepted(row: Rows, usual: Rates) -> Rates:

@@ -16,10 +16,10 @@ from stillwatch_schemas.findings import Activity, Finding, Ruling
 from stillwatch_schemas.verdicts import Verdict
 
 from stillwatch_models.accounts import AccountTable
-from stillwatch_models.feedback import statement
 from stillwatch_models.incidents import DISTILLATION, HARD_CEILING, TIERS, Header, derived_uid, finding
 from stillwatch_models.panes import UNSEEN, Assignment, PaneClock
 from stillwatch_models.scoring import Scorer
+from stillwatch_models.verdict_evidence import verdict_evidence
 
 PLAIN_FACTS = (HARD_CEILING,)
 """Kinds of incident that say nothing about harvesting, so that accepting one says nothing about it either."""
@@ -180,7 +180,7 @@ class Judge:
             exchanges=int(row["events"]),
             risk_score=0,
             confidence_score=0,
-            evidence=(statement(verdict),),
+            evidence=(verdict_evidence(verdict),),
             shard=self._shard,
             config_hash=self._config_hash,
             ruling="rejected",
@@ -205,7 +205,7 @@ class Judge:
             tier=len(TIERS) if confirmed else 1,
             evidence_nats=TIERS[-1][1] * threshold if confirmed else 0.0,
             threshold=threshold,
-            evidence=[statement(judged)],
+            evidence=[verdict_evidence(judged)],
             alert_uid=derived_uid(header.alert_uid, heard.verdict.verdict_id),
             confidence_score=SURE if confirmed else 0,
             exchanges=int(row["events"]),

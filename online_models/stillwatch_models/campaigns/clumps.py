@@ -125,7 +125,6 @@ TESTS = (
         words="wrapped harvest events",
     ),
 )
-CLUMP_SIGNALS = tuple(test.name for test in TESTS)
 
 
 class Clump(msgspec.Struct, frozen=True):

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
-from stillwatch_schemas.findings import Activity, Evidence, Finding, Ruling
+from stillwatch_schemas.findings import Activity, Evidence, Finding, Ruling, SubjectKind
 from stillwatch_schemas.signals import Profile
 
 from stillwatch_models.campaigns.clumps import pace
 from stillwatch_models.campaigns.infrastructure import Common, Everybody
-from stillwatch_models.campaigns.roll import Campaign, Found, Member
+from stillwatch_models.campaigns.roll import Campaign, Found
 from stillwatch_models.evidence import STRICT_BOUNDS
 from stillwatch_models.incidents import CAMPAIGN, CAMPAIGN_MEMBER, TIERS, Header, finding, tier_position
 
@@ -32,6 +32,19 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     shard: int
     shard_accounts: int
     horizon: str
+
+    def header(self, activity: Activity, subject_kind: SubjectKind, subject: str, kind: str, first_pane: int) -> Header:
+        """What identifies a message of this epoch."""
+        return Header(
+            subject_kind=subject_kind,
+            subject=subject,
+            kind=kind,
+            first_pane=first_pane,
+            activity=activity,
+            pane=self.pane,
+            pane_ms=self.pane_ms,
+            config_hash=self.config_hash,
+        )
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +90,7 @@ def member_finding(
     campaign, profile = picture.campaign, picture.profiles.get(account)
     tier = picture.tier(frame.threshold)
     return finding(
-        _member_header(account, campaign.members[account], activity, frame),
+        frame.header(activity, "account", account, CAMPAIGN_MEMBER, campaign.members[account].since_pane),
         tier=tier if campaign.confirmed else min(tier, HIGHEST_BY_ASSOCIATION),
         evidence_nats=campaign.nats,
         threshold=frame.threshold,
@@ -109,29 +122,7 @@ def campaign_uid(campaign: Campaign, frame: Frame) -> str:
 
 
 def _campaign_header(campaign: Campaign, activity: Activity, frame: Frame) -> Header:
-    return Header(
-        subject_kind="campaign",
-        subject=campaign.name,
-        kind=CAMPAIGN,
-        first_pane=campaign.first_pane,
-        activity=activity,
-        pane=frame.pane,
-        pane_ms=frame.pane_ms,
-        config_hash=frame.config_hash,
-    )
-
-
-def _member_header(account: str, member: Member, activity: Activity, frame: Frame) -> Header:
-    return Header(
-        subject_kind="account",
-        subject=account,
-        kind=CAMPAIGN_MEMBER,
-        first_pane=member.since_pane,
-        activity=activity,
-        pane=frame.pane,
-        pane_ms=frame.pane_ms,
-        config_hash=frame.config_hash,
-    )
+    return frame.header(activity, "campaign", campaign.name, CAMPAIGN, campaign.first_pane)
 
 
 # -- reasons ---------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from stillwatch_models.campaigns.clumps import CLUMP_SIGNALS, Clump, clumps
+from stillwatch_models.campaigns.clumps import Clump, clumps
 from stillwatch_models.campaigns.known import KnownAccount, Sample
 from stillwatch_schemas.signals import Content
 from support.profiling import content, crowd, direction, known, make_profile
@@ -27,7 +27,7 @@ def found(accounts: list[KnownAccount]) -> list[Clump]:
 def test_accounts_that_ask_about_the_same_are_a_clump_of_just_themselves() -> None:
     one_shot, harvest = found(alike(6))
     assert one_shot.members == harvest.members == tuple(f"acct-{n:03d}" for n in range(6))
-    assert (one_shot.test.name, harvest.test.name) == CLUMP_SIGNALS[:2]
+    assert (one_shot.test.name, harvest.test.name) == ("one_shot_clump", "harvest_clump")
     assert one_shot.cosine > 0.8
     assert abs(one_shot.usual_cosine) < 0.2
 

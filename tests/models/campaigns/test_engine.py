@@ -176,7 +176,8 @@ def test_a_benign_verdict_lets_all_members_go_for_good() -> None:
     findings = driver.feed([verdict(driver, "benign", 1), *gang(1), closed(1)])
     assert [found.activity for found in campaigns(findings)] == ["close"]
     assert len(members(findings, "close")) == 6
-    assert "our own benchmark" in campaigns(findings)[0].evidence[0].statement
+    statement = campaigns(findings)[0].evidence[0].statement
+    assert statement == "ana judged that the campaign is benign (verdict v1): our own benchmark"
     assert driver.feed([*gang(2), closed(2)]) == []
 
 
@@ -211,7 +212,7 @@ def test_when_all_members_were_let_go_the_campaign_is_over() -> None:
     findings = driver.feed([*(on_account(f"acct-{n:03d}", "benign", 1) for n in range(6)), closed(1)])
     assert len(members(findings, "close")) == 6
     assert [found.activity for found in campaigns(findings)] == ["close"]
-    assert driver.engine.roll.campaigns == {}
+    assert driver.engine.state.roll.campaigns == {}
 
 
 def test_a_later_confirmation_lets_an_account_be_compared_again() -> None:
@@ -242,8 +243,8 @@ def test_a_signal_that_is_switched_off_finds_nothing(signal: str) -> None:
 def test_accounts_beyond_the_bound_are_forgotten_the_most_silent_first() -> None:
     driver = Driver(msgspec.structs.replace(CONFIG, max_profiles=10))
     driver.feed([*crowd(), closed(0), *gang(1), closed(1)])
-    assert set(driver.engine.known) >= {f"acct-{n:03d}" for n in range(6)}
-    assert len(driver.engine.known) == 10
+    assert set(driver.engine.state.known) >= {f"acct-{n:03d}" for n in range(6)}
+    assert len(driver.engine.state.known) == 10
 
 
 @settings(max_examples=25, deadline=None)
