@@ -3,8 +3,8 @@
     python bench/sketch.py [--rounds 15] [--no-keep]
 
 Texts come from the simulator, so that hardly two are alike: the same text again and again would flatter the figures,
-since the processor learns its way through it. Alone and batch take turns in every round. The yardstick is BLAKE2b over
-16 KiB, in C and on one core like most of the sketch: on a busy machine compare the figures in yardsticks.
+since the processor learns its way through it. Alone, batch, and alone where Numba is not installed take turns in every
+round. The yardstick is BLAKE2b over 16 KiB, in C and on one core: on a busy machine compare the figures in yardsticks.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import argparse
 import hashlib
 import re
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from live.results import load, write
 from stillwatch_schemas.sketch import Sketcher
@@ -28,6 +30,7 @@ LENGTHS = (100, 300, 1_000, 4_000)
 TEXTS = 512
 BATCH = 256
 SCENARIO, SEED, START_MS = "low-and-slow", 1, 1_767_571_200_000
+KEY = b"a key for benchmarks only"
 MIX = "simulated traffic"
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "sketch.md"
 TABLE = re.compile(r"(?<=<!-- cost -->\n).*?(?=<!-- /cost -->)", re.DOTALL)
@@ -42,13 +45,19 @@ def main() -> None:
     parser.add_argument("--no-keep", action="store_true", help="print the result only")
     options = parser.parse_args()
     before = load()
-    sketcher = Sketcher(b"a key for benchmarks only")
+    sketcher, plain = Sketcher(KEY), without_numba()
     block = bytes(16_384)
-    rows = [measured(name, texts, sketcher, options.rounds) for name, texts in samples().items()]
+    rows = [measured(name, texts, sketcher, plain, options.rounds) for name, texts in samples().items()]
     yard = statistics.median(cpu_us(lambda: hashlib.blake2b(block).digest()) for _ in range(50 * options.rounds))
     write("sketch", before, keep=not options.no_keep, yardstick_us=round(yard, 2), batch=BATCH, prompts=rows)
     if not options.no_keep:
         PAGE.write_text(TABLE.sub(lambda _: table(rows, yard), PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def without_numba() -> Sketcher:
+    """The sketcher of a gateway that has NumPy only."""
+    with patch.dict(sys.modules, {"numba": None}):
+        return Sketcher(KEY)
 
 
 def samples() -> dict[str, Texts]:
@@ -65,11 +74,12 @@ def _cut(traffic: Texts, length: int) -> Iterator[tuple[str | None, str | None]]
         yield text[start : start + length], None
 
 
-def measured(name: str, texts: Texts, sketcher: Sketcher, rounds: int) -> dict[str, Any]:
+def measured(name: str, texts: Texts, sketcher: Sketcher, plain: Sketcher, rounds: int) -> dict[str, Any]:
     """Medians over the rounds, CPU microseconds a prompt; a first round that is not counted meets the words."""
-    alone, batched = [], []
+    alone, batched, plainly = [], [], []
     for _ in range(rounds + 1):
         alone.append(cpu_us(lambda: [sketcher.sketch(*pair) for pair in texts]) / len(texts))
+        plainly.append(cpu_us(lambda: [plain.sketch(*pair) for pair in texts]) / len(texts))
         batched.append(cpu_us(lambda: in_batches(sketcher, texts)) / len(texts))
     return {
         "texts": name,
@@ -79,6 +89,7 @@ def measured(name: str, texts: Texts, sketcher: Sketcher, rounds: int) -> dict[s
         "alone_us_best": round(min(alone[1:]), 1),
         "batch_us": round(statistics.median(batched[1:]), 1),
         "batch_us_best": round(min(batched[1:]), 1),
+        "without_numba_us": round(statistics.median(plainly[1:]), 1),
     }
 
 
@@ -98,13 +109,14 @@ def cpu_us(work: Callable[[], object]) -> float:
 def table(rows: list[dict[str, Any]], yard: float) -> str:
     """The rows as Markdown."""
     lines = [
-        f"| prompts | alone, us | batches of {BATCH}, us | best round: alone / batch | yardsticks of {yard:.0f} us |",
-        "|---|---|---|---|---|",
+        f"| prompts | alone, us | batches of {BATCH}, us | best round: alone / batch | yardsticks of {yard:.0f} us "
+        "| without Numba, us |",
+        "|---|---|---|---|---|---|",
     ]
     lines += [
         f"| {row['texts']} (mean {row['mean_characters']:,}) | {row['alone_us']:.0f} | {row['batch_us']:.0f} "
         f"| {row['alone_us_best']:.0f} / {row['batch_us_best']:.0f} "
-        f"| {row['alone_us'] / yard:.1f} / {row['batch_us'] / yard:.1f} |"
+        f"| {row['alone_us'] / yard:.1f} / {row['batch_us'] / yard:.1f} | {row['without_numba_us']:.0f} |"
         for row in rows
     ]
     return "\n".join(lines) + "\n"

@@ -54,24 +54,35 @@ class TextHash:
         return int.from_bytes(state.digest()) >> (64 - HASH_BITS)
 
 
+class TokenHash:
+    """Keyed hash of a token, its rank in the four bits above."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = subkey(key, b"token")
+
+    def __call__(self, token: str) -> int:
+        """64 bits."""
+        data = token.encode("utf-8", "surrogatepass")
+        digest = hashlib.blake2b(data, digest_size=8, key=self._key).digest()
+        return rank(token) << TOKEN_BITS | int.from_bytes(digest) >> (64 - TOKEN_BITS)
+
+
 class TokenHashes(dict[str, bytes]):
-    """token -> `rank << 60 | keyed hash` in 8 bytes, little-endian: joined, those of a text are an array for NumPy.
+    """The hashes of tokens in 8 bytes each, little-endian: joined, those of a text are an array for NumPy.
 
     Forgets everything when full, which changes the cost and never a value.
     """
 
     def __init__(self, key: bytes) -> None:
         super().__init__()
-        self._key = subkey(key, b"token")
+        self._hash = TokenHash(key)
 
     def joined(self, tokens: Iterable[str]) -> bytes:
         """The values of tokens, for `np.frombuffer`."""
         return b"".join(map(self.__getitem__, tokens))
 
     def __missing__(self, token: str) -> bytes:
-        data = token.encode("utf-8", "surrogatepass")
-        digest = hashlib.blake2b(data, digest_size=8, key=self._key).digest()
-        value = (rank(token) << TOKEN_BITS | int.from_bytes(digest) >> (64 - TOKEN_BITS)).to_bytes(8, "little")
+        value = self._hash(token).to_bytes(8, "little")
         if len(token) <= _REMEMBERED_CHARS:
             if len(self) >= _REMEMBERED:
                 self.clear()

@@ -7,10 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
-
 from stillwatch_schemas.sketch.characters import UNSPACED_CHAR
-from stillwatch_schemas.sketch.vocabulary import Tokens, constant
 from stillwatch_schemas.sketch.words import words_of
 
 OPENS_FORMALLY: Final = 1
@@ -20,12 +17,8 @@ FIRST_PERSON: Final = 2
 GREETS: Final = 4
 """Greets, thanks or pleads within the first four words."""
 
-NUMBER: Final = 1
-"""What is noted of a token, beside FIRST_PERSON and GREETS: that it is a number."""
-MARK_BITS: Final = 3
-"""How many bits that are."""
-
-_GREETING_TOKENS: Final = 4
+GREETING_TOKENS: Final = 4
+"""Among so many first ones a greeting is looked for."""
 
 _FIRST_PERSON: Final = words_of(
     "i im ive id ill me my mine we us our ours "
@@ -38,27 +31,17 @@ _GREETINGS: Final = words_of(
     "hi hey hello thanks thank please pls plz lol ok okay hmm yo sorry "
     "hallo danke bitte moin bonjour salut merci svp hola gracias porfa favor 您好 谢谢"
 )
-_SPEAKS, _GREETING = constant(FIRST_PERSON), constant(GREETS)
 
 
 def mark_bits(token: str) -> int:
-    """What is noted of a token, as a bit mask."""
-    return NUMBER * token.isdigit() | FIRST_PERSON * (token in _FIRST_PERSON) | GREETS * (token in _GREETINGS)
+    """FIRST_PERSON and GREETS of a token, as a bit mask."""
+    return FIRST_PERSON * (token in _FIRST_PERSON) | GREETS * (token in _GREETINGS)
 
 
 def marks_of(tokens: list[str]) -> int:
     """FIRST_PERSON and GREETS of a text's tokens, as a bit mask."""
-    greets = not _GREETINGS.isdisjoint(tokens[:_GREETING_TOKENS])
+    greets = not _GREETINGS.isdisjoint(tokens[:GREETING_TOKENS])
     return FIRST_PERSON * (not _FIRST_PERSON.isdisjoint(tokens)) | GREETS * greets
-
-
-def marks_of_many(tokens: Tokens) -> list[int]:
-    """The same of each text that has tokens."""
-    marks = np.bitwise_or.reduceat(tokens.traits, tokens.starts) & _SPEAKS
-    for place in range(_GREETING_TOKENS):
-        marks |= tokens.traits.take(np.minimum(tokens.starts + place, tokens.stops - 1)) & _GREETING
-    of_texts: list[int] = marks.tolist()
-    return of_texts
 
 
 def style_of(text: str, of_tokens: int) -> int:

@@ -12,6 +12,8 @@ from stillwatch_schemas.sketch.normalise import SEPARATOR
 
 LATIN, HAN, KANA_OR_HANGUL, CYRILLIC, ARABIC, OTHER = range(6)
 """Values of `Sketch.script`."""
+UNSPACED_SCRIPTS = frozenset({HAN, KANA_OR_HANGUL, OTHER})
+"""Written, or often written, without spaces."""
 
 _NONE = 6
 _BLOCKS = (

@@ -33,8 +33,8 @@ _ASCII_FOLD = bytes(_SPACE if chr(code).isspace() else ord(chr(code).lower()) fo
     range(128, 256)
 )
 
-SEPARATOR = b"\xff"
-"""Stands between texts: a byte that occurs neither in ASCII nor in UTF-8."""
+SEPARATOR, UNSPACED_SEPARATOR = b"\xff", b"\xfe"
+"""Stand behind texts, the second behind those in scripts without spaces: they occur neither in ASCII nor in UTF-8."""
 
 
 class Normal(NamedTuple):
@@ -44,8 +44,8 @@ class Normal(NamedTuple):
     """NFKC, at most 4,500 source characters, case kept (capitals matter to the skeleton)."""
     folded: bytes
     """`text` case-folded, white space collapsed, in UTF-8: what the text hash covers."""
-    tokens: list[str]
-    """Case-folded words and numbers; single characters of scripts without spaces."""
+    words: bytes
+    """Case-folded words and numbers in UTF-8, spaces between them; single characters of scripts without spaces."""
 
 
 class Normals(NamedTuple):
@@ -56,7 +56,7 @@ class Normals(NamedTuple):
     folded: list[bytes]
     """As in `Normal`."""
     words: list[bytes]
-    """The tokens in UTF-8, white space between them."""
+    """As in `Normal`."""
 
 
 _Parts = tuple[str, bytes, bytes]
@@ -69,9 +69,14 @@ def clip(text: str) -> str:
     return f"{text[:HEAD_CHARS]}\n{text[-TAIL_CHARS:]}"
 
 
+def tokens_of(words: bytes) -> list[str]:
+    """The tokens of a normalised text."""
+    return words.decode("utf-8", "surrogatepass").split()
+
+
 def tokenise(text: str) -> list[str]:
     """The tokens of a short text such as a lexicon phrase."""
-    return normalise(text).tokens
+    return tokens_of(normalise(text).words)
 
 
 def normalise(text: str) -> Normal:
@@ -80,7 +85,7 @@ def normalise(text: str) -> Normal:
     if clipped.isascii():
         data = clipped.encode("ascii")
         folded = _collapsed(data.translate(_ASCII_FOLD))
-        return Normal(clipped, folded, data.translate(_ASCII_WORDS, b"'").decode("ascii").split())
+        return Normal(clipped, folded, data.translate(_ASCII_WORDS, b"'"))
     return normalise_any(clipped)
 
 
@@ -125,7 +130,7 @@ def normalise_any(clipped: str) -> Normal:
     """The general path of `normalise`, for any script."""
     text = _compatible(clipped)
     folded = text.casefold()
-    return Normal(text, _utf_8(folded), words_of([folded])[0].decode("utf-8", "surrogatepass").split())
+    return Normal(text, _utf_8(folded), words_of([folded])[0])
 
 
 def _compatible(clipped: str) -> str:

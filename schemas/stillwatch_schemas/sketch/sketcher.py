@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from stillwatch_schemas.events import RequestEvent, Sketch
 from stillwatch_schemas.sketch.hashing import MIN_KEY_BYTES
 from stillwatch_schemas.sketch.lexicon import NO_SCORES, Scores
-from stillwatch_schemas.sketch.measured import Measured, Measurer
+from stillwatch_schemas.sketch.measured import Measured, Measurer, PlainMeasurer
 from stillwatch_schemas.sketch.normalise import READ_CHARS, normalise
 
 __all__ = ["MIN_KEY_BYTES", "SKETCH_VERSION", "Sketcher", "with_sketch", "with_sketches"]
@@ -19,8 +20,6 @@ SKETCH_VERSION = 1
 """Raise it whenever a sketch of some text changes: sketches of different versions are not compared."""
 
 _CHUNK_TEXTS, _CHUNK_CHARS = 256, 131_072
-_FEW = 10
-"""Fewer texts than these cost less one by one."""
 _SYSTEM_PROMPTS, _SYSTEM_CHARS = 1_024, 4_096
 
 Texts = tuple[str | None, str | None]
@@ -43,7 +42,7 @@ class Sketcher:
     """
 
     def __init__(self, key: bytes) -> None:
-        self._measurer = Measurer(key)
+        self._measurer = measurer_for(key)
         self._systems: dict[str, _System] = {}
 
     def sketch(self, prompt: str | None, system_prompt: str | None = None) -> Sketch | None:
@@ -57,7 +56,7 @@ class Sketcher:
         """What `sketch` gives for each pair of prompt and system prompt, at a lower cost each."""
         sketches: list[Sketch | None] = []
         for chunk in _chunks(texts):
-            sketches += [self.sketch(*pair) for pair in chunk] if len(chunk) < _FEW else self._sketch_chunk(chunk)
+            sketches += self._sketch_chunk(chunk)
         return sketches
 
     def _sketch_chunk(self, texts: Sequence[Texts]) -> list[Sketch | None]:
@@ -76,12 +75,21 @@ class Sketcher:
         if known is not None:
             return known
         normal = normalise(system_prompt)
-        system = _System(self._measurer.template(normal.text), self._measurer.scores(normal.tokens))
+        system = _System(self._measurer.template(normal.text), self._measurer.scores(normal.words))
         if len(system_prompt) <= _SYSTEM_CHARS:
             if len(self._systems) >= _SYSTEM_PROMPTS:
                 self._systems.clear()
             self._systems[system_prompt] = system
         return system
+
+
+def measurer_for(key: bytes) -> Measurer:
+    """Compiled where Numba is installed."""
+    if find_spec("numba") is None:
+        return PlainMeasurer(key)
+    from stillwatch_schemas.sketch.compiled_measurer import CompiledMeasurer  # noqa: PLC0415 - needs Numba, an extra
+
+    return CompiledMeasurer(key)
 
 
 def with_sketch(event: RequestEvent, sketcher: Sketcher, *, strip_text: bool = True) -> RequestEvent:
@@ -123,8 +131,8 @@ def _chunks(texts: Sequence[Texts]) -> Iterator[Sequence[Texts]]:
 
 
 def _complete(chars: int, measured: Measured, system: _System) -> Sketch:
-    words, text_hash, template, style, script, code, (edges, _, cells, minhash, embedding, scores) = measured
-    opening, lead, tail = edges
+    text_hash, template, style, script, code, of_words = measured
+    words, (opening, lead, tail), _, cells, minhash, embedding, scores = of_words
     if system.scores != NO_SCORES:
         scores = scores.max(system.scores)
     elicitation, grading, probing = scores

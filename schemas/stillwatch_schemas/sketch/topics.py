@@ -10,16 +10,16 @@ from __future__ import annotations
 import numpy as np
 
 from stillwatch_schemas.sketch.hashing import CONTENT, PLAIN, TOKEN_BITS
-from stillwatch_schemas.sketch.projection import Bags
-from stillwatch_schemas.sketch.vocabulary import U64, Tokens
+from stillwatch_schemas.sketch.projection import U64
 
 CELLS = 4_096
 MAX_CELLS = 4
+PAIR_FACTOR, MIX_FACTOR, MIX_SHIFT = 3, 0x9E3779B97F4A7C15, 34
+"""A pair of characters is hashed as `(PAIR_FACTOR * left + right) * MIX_FACTOR >> MIX_SHIFT`, modulo 2^64."""
 
 _CONTENT_FLOOR = CONTENT << TOKEN_BITS
 _RANK = np.uint64(TOKEN_BITS)
-_THREE, _MIX, _UPPER = np.uint64(3), np.uint64(0x9E3779B97F4A7C15), np.uint64(34)
-_BACK = np.arange(-MAX_CELLS, 0)
+_LEFT, _MIX, _UPPER = np.uint64(PAIR_FACTOR), np.uint64(MIX_FACTOR), np.uint64(MIX_SHIFT)
 
 
 def topic_cells(in_order: U64, distinct: U64, *, unspaced: bool) -> tuple[int, ...]:
@@ -31,27 +31,10 @@ def topic_cells(in_order: U64, distinct: U64, *, unspaced: bool) -> tuple[int, .
     return tuple(sorted({value % CELLS for value in best}))
 
 
-def cells_of_many(tokens: Tokens, bags: Bags, unspaced: list[bool]) -> list[tuple[int, ...]]:
-    """The same of each text that has tokens."""
-    word_stops = np.append(bags.word_starts[1:], len(bags.words))
-    places = word_stops[:, None] + _BACK
-    greatest = bags.words.take(places, mode="clip")
-    usable = (places >= bags.word_starts[:, None]) & (greatest >= _CONTENT_FLOOR)
-    found = np.where(usable, greatest % np.uint64(CELLS), np.uint64(CELLS))
-    found.sort(axis=1)
-    plain = (found[:, 1:] > found[:, :-1]).all(axis=1) & (found[:, -1] < CELLS)
-    cells: list[tuple[int, ...]] = list(map(tuple, found.tolist()))
-    for at in np.flatnonzero(~plain | unspaced).tolist():
-        in_order = tokens.values[tokens.starts[at] : tokens.stops[at]]
-        cells[at] = topic_cells(in_order, bags.words[bags.word_starts[at] : word_stops[at]], unspaced=unspaced[at])
-    return cells
-
-
 def _character_pairs(values: U64) -> list[int]:
     """Distinct mixed hashes of neighbouring single characters, ascending, function characters left out."""
     plain = values >> _RANK == PLAIN
     left, right = values[:-1], values[1:]
-    mixed: list[int] = np.unique(((left * _THREE + right) * _MIX >> _UPPER)[plain[:-1] & plain[1:]])[
-        -MAX_CELLS:
-    ].tolist()
-    return mixed
+    mixed = np.unique(((left * _LEFT + right) * _MIX >> _UPPER)[plain[:-1] & plain[1:]])
+    greatest: list[int] = mixed[-MAX_CELLS:].tolist()
+    return greatest

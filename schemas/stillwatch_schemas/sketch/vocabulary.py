@@ -1,131 +1,139 @@
-"""The tokens of many texts at once, each with its keyed hash and its traits, without a Python object for any.
+"""The words met so far, each with its keyed hash and its traits, in a table that compiled code searches.
 
-Texts come as bytes, end to end; words are found, compared and looked up by NumPy. A word of at most 16 bytes is its own
-key, as two integers of 64 bits, in a table with one place for each hash of the key. A word that is met again is found
-there; a new one costs a look-up in `TokenHashes` and takes the place of whatever stood there, which moves to its place
-in a second table, over whatever stood in that. So the tables never grow, no word is mistaken for another, and what they
-hold changes the cost and never a result.
+A word is found by a hash of its spelling and recognised by the spelling itself, so none is mistaken for another. The
+table never grows: when it is full everything is forgotten, which changes the cost and never a result. The hash begins
+with a secret number, so that nobody can send words that all belong in one place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
-from stillwatch_schemas.sketch.hashing import TokenHashes
-from stillwatch_schemas.sketch.normalise import SEPARATOR
+from stillwatch_schemas.compiled import Number, Record, compiled, part
+from stillwatch_schemas.sketch.normalise import SEPARATOR, UNSPACED_SEPARATOR
 
-U64 = npt.NDArray[np.uint64]
-Indices = npt.NDArray[np.intp]
-VALUE = np.dtype("<u8")
-"""What `TokenHashes` gives."""
-
-
-def constant(value: int) -> U64:
-    """An operand for arrays: as an array without axes it costs NumPy half of what a scalar costs."""
-    return np.array(value, dtype=np.uint64)
-
-
-_PLACE_BITS = 15
-_KEY_BYTES = 16
-_PADDING = b" " * _KEY_BYTES
-"""Behind the last text, so that 16 bytes can be read from any word's first byte on."""
-_SPACE, _END = b" "[0], SEPARATOR[0]
-_BYTES_KEPT = np.array([(1 << 8 * kept) - 1 for kept in range(9)], dtype=np.uint64)
-# Odd, any: for both tables, they spread words over places. Whoever finds words of one place makes each cost a look-up.
-_SPREAD = (
-    (constant(0x9E3779B97F4A7C15), constant(0xBF58476D1CE4E5B9)),
-    (constant(0x94D049BB133111EB), constant(0xD6E8FEB86659FD93)),
+WORD = np.dtype(
+    [
+        ("hash", "<u8"),
+        ("value", "<u8"),  # keyed hash, rank in the upper bits: see `TokenHashes`
+        ("seen_in", "<u8"),  # number of the text that held it last
+        ("traits", "<u2"),  # see `traits`
+        ("size", "<u2"),  # bytes of its spelling; 0: no word stands here
+        ("start", "<u4"),  # of its spelling
+    ]
 )
-_TO_PLACE = constant(64 - _PLACE_BITS)
-_FIRST, _SECOND, _VALUE, _TRAITS = range(4)
-"""Columns of the table: both parts of the key, and what is known of the word."""
+_PLACE_BITS = 16
+_PLACES = 1 << _PLACE_BITS
+MOST_WORDS = 3 * _PLACES // 4
+"""Remembered at a time; a chunk of texts has fewer."""
+_SPELLED_BYTES = 1 << 20
+"""Room for the spellings of all words; those of a chunk of texts take a quarter of it at most."""
 
+_TO_PLACE = np.uint64(64 - _PLACE_BITS)
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+"""Odd, any."""
+_SPACE, _END, _UNSPACED_END = b" "[0], SEPARATOR[0], UNSPACED_SEPARATOR[0]
 
-class Tokens(NamedTuple):
-    """The tokens of texts end to end."""
-
-    values: U64
-    """Keyed hash of each token, its rank in the upper bits."""
-    traits: U64
-    """What else is known of each token."""
-    counts: list[int]
-    """How many tokens each text has."""
-    starts: Indices
-    """The first token of each text that has any; texts without are left out from here on."""
-    stops: Indices
-    """One past its last."""
-    owners: Indices
-    """Which of these texts each token belongs to."""
+Bytes = NDArray[np.uint8]
+Words = NDArray[Any]
+Places = NDArray[np.int32]
 
 
 class Vocabulary:
-    """Looks up the tokens of many texts; `traits_of` tells the traits of a token that is met for the first time."""
+    """The table; `words` and `spellings` are for compiled code."""
 
-    def __init__(self, hashes: TokenHashes, traits_of: Callable[[str], int]) -> None:
-        self._hashes, self._traits_of = hashes, traits_of
-        self._tables = np.zeros((2, 1 << _PLACE_BITS, 4), dtype=np.uint64)
+    def __init__(self, secret: int) -> None:
+        self.words = np.zeros(_PLACES, WORD)
+        self.spellings = np.zeros(_SPELLED_BYTES, np.uint8)
+        self.secret = np.uint64(secret)
+        self._count = self._spelled = 0
 
-    def tokens(self, texts: list[bytes]) -> Tokens:
-        """The tokens of texts in UTF-8, white space between the tokens."""
-        data = b" %b%b%b" % (SEPARATOR.join(texts), SEPARATOR, _PADDING)
-        codes = np.frombuffer(data, dtype=np.uint8)
-        ends = codes == _END
-        gaps = codes == _SPACE
-        gaps |= ends
-        bounds = np.flatnonzero(gaps[1:] != gaps[:-1]) + 1
-        starts, stops = bounds[::2], bounds[1::2]
-        rows = self._rows(data, starts, stops)
-        counts = np.diff(np.searchsorted(starts, np.flatnonzero(ends)), prepend=0)
-        present = counts[counts > 0]
-        last = np.cumsum(present)
-        owners = np.repeat(np.arange(len(present)), present)
-        values, traits = rows[:, _VALUE].copy(), rows[:, _TRAITS].copy()
-        return Tokens(values, traits, counts.tolist(), last - present, last, owners)
+    def learn(self, words: Iterable[tuple[bytes, int, int]]) -> None:
+        """Take in words that are not known, each once: spelling in UTF-8, value and traits."""
+        for spelling, value, traits in words:
+            if self._count == MOST_WORDS or self._spelled + len(spelling) > _SPELLED_BYTES:
+                self._forget()
+            letters = np.frombuffer(spelling, np.uint8)
+            self.spellings[self._spelled : self._spelled + len(letters)] = letters
+            _learn(self.words, self.spellings, self._spelled, len(letters), self.secret, np.uint64(value), traits)
+            self._count += 1
+            self._spelled += len(letters)
 
-    def _rows(self, data: bytes, starts: Indices, stops: Indices) -> U64:
-        """A row of the tables for each token; of a token too long for them only value and traits mean anything."""
-        lengths = stops - starts
-        windows: U64 = np.ndarray((len(data) - 7,), dtype="<u8", buffer=data, strides=(1,))
-        first = windows[starts] & _BYTES_KEPT.take(lengths, mode="clip")
-        second = windows[starts + 8] & _BYTES_KEPT.take(lengths - 8, mode="clip")
-        fits = lengths <= _KEY_BYTES
-        rows: U64 = self._tables[0].take(_places(0, first, second), axis=0)
-        missing = np.flatnonzero(~(_same(rows, first, second) & fits))
-        if len(missing):
-            first, second, fits = first[missing], second[missing], fits[missing]
-            others = self._tables[1].take(_places(1, first, second), axis=0)
-            new = np.flatnonzero(~(_same(others, first, second) & fits))
-            others[new, _FIRST], others[new, _SECOND] = first[new], second[new]
-            self._look_up(data, starts[missing[new]], stops[missing[new]], others, new)
-            self._remember(others[new[fits[new]]])
-            rows[missing] = others
-        return rows
-
-    def _look_up(self, data: bytes, starts: Indices, stops: Indices, rows: U64, at: Indices) -> None:
-        """Fill in, in the rows `at`, what is known of the words that stand between `starts` and `stops`."""
-        words = [
-            data[start:stop].decode("utf-8", "surrogatepass")
-            for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)
-        ]
-        rows[at, _VALUE] = np.frombuffer(self._hashes.joined(words), dtype=VALUE)
-        rows[at, _TRAITS] = list(map(self._traits_of, words))
-
-    def _remember(self, rows: U64) -> None:
-        places = _places(0, rows[:, _FIRST], rows[:, _SECOND])
-        before = self._tables[0, places]
-        self._tables[1, _places(1, before[:, _FIRST], before[:, _SECOND])] = before
-        self._tables[0, places] = rows
+    def _forget(self) -> None:
+        self.words["size"] = 0
+        self._count = self._spelled = 0
 
 
-def _places(table: int, first: U64, second: U64) -> Indices:
-    one, other = _SPREAD[table]
-    return ((first ^ second * other) * one >> _TO_PLACE).astype(np.intp)
+@compiled
+def _learn(  # noqa: PLR0917 - in compiled code arguments have positions only
+    words: Words, spellings: Bytes, start: int, size: int, secret: Number, value: Number, traits: int
+) -> None:
+    """Put a word where it belongs."""
+    hashed = secret
+    for at in range(start, start + size):
+        hashed = _hash_on(hashed, spellings[at])
+    word: Record = words[find(words, spellings, spellings[start : start + size], hashed)]
+    word.hash, word.value, word.traits, word.size, word.start, word.seen_in = hashed, value, traits, size, start, 0
 
 
-def _same(rows: U64, first: U64, second: U64) -> npt.NDArray[np.bool_]:
-    same: npt.NDArray[np.bool_] = (rows[:, _FIRST] == first) & (rows[:, _SECOND] == second)
-    return same
+@part
+def find(words: Words, spellings: Bytes, spelling: Bytes, hashed: Number) -> Number:
+    """Where the word stands, or where it would stand."""
+    place = np.int64(hashed >> _TO_PLACE)
+    while not _may_stand(words[place], spellings, spelling, hashed):
+        place = (place + 1) % _PLACES
+    return place
+
+
+@part
+def _may_stand(word: Record, spellings: Bytes, spelling: Bytes, hashed: Number) -> bool:
+    if word.size == 0:
+        return True
+    if word.hash != hashed or word.size != len(spelling):
+        return False
+    start = np.int64(word.start)
+    for at in range(len(spelling)):  # noqa: SIM110 - a generator can't be compiled
+        if spellings[start + at] != spelling[at]:
+            return False
+    return True
+
+
+@part
+def _hash_on(hashed: Number, letter: Number) -> Number:
+    return (hashed ^ np.uint64(letter)) * _SPREAD
+
+
+@part
+def look_up(  # noqa: PLR0917 - in compiled code arguments have positions only
+    data: Bytes, words: Words, spellings: Bytes, secret: Number, places: Places, texts: Places, unknown: Places
+) -> tuple[Number, Number]:
+    """Where the tokens of texts stand in the table; how many are not there, and how many texts there are.
+
+    `data`: texts in UTF-8, spaces between the tokens, a separator behind each text. Fills in `places`, one for each
+    token; `texts`: one past each text's last token, and whether its script is unspaced; and `unknown`, the spans in
+    `data` of tokens that are not there, until it is full: then the rest is not looked at.
+    """
+    tokens = found = missing = start = 0
+    hashed = secret
+    for at in range(len(data)):
+        letter = data[at]
+        if letter != _SPACE and letter < _UNSPACED_END:
+            hashed = _hash_on(hashed, letter)
+            continue
+        if at > start:
+            places[tokens] = find(words, spellings, data[start:at], hashed)
+            if words[places[tokens]].size == 0:
+                unknown[missing, 0], unknown[missing, 1] = start, at
+                missing += 1
+                if missing == len(unknown):
+                    break
+            tokens += 1
+        hashed, start = secret, at + 1
+        if letter >= _UNSPACED_END:
+            texts[found, 0], texts[found, 1] = tokens, letter == _UNSPACED_END
+            found += 1
+    return missing, found
