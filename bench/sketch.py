@@ -89,7 +89,7 @@ def measured(name: str, texts: Texts, sketcher: Sketcher, plain: Sketcher, round
         "alone_us_best": round(min(alone[1:]), 1),
         "batch_us": round(statistics.median(batched[1:]), 1),
         "batch_us_best": round(min(batched[1:]), 1),
-        "without_numba_us": round(statistics.median(plainly[1:]), 1),
+        "plain_us": round(statistics.median(plainly[1:]), 1),
     }
 
 
@@ -109,14 +109,13 @@ def cpu_us(work: Callable[[], object]) -> float:
 def table(rows: list[dict[str, Any]], yard: float) -> str:
     """The rows as Markdown."""
     lines = [
-        f"| prompts | alone, us | batches of {BATCH}, us | best round: alone / batch | yardsticks of {yard:.0f} us "
-        "| without Numba, us |",
+        f"| prompts | alone, us | batches of {BATCH}, us | best round: alone / batch | yardsticks of {yard:.0f} us | plain, us |",
         "|---|---|---|---|---|---|",
     ]
     lines += [
         f"| {row['texts']} (mean {row['mean_characters']:,}) | {row['alone_us']:.0f} | {row['batch_us']:.0f} "
         f"| {row['alone_us_best']:.0f} / {row['batch_us_best']:.0f} "
-        f"| {row['alone_us'] / yard:.1f} / {row['batch_us'] / yard:.1f} | {row['without_numba_us']:.0f} |"
+        f"| {row['alone_us'] / yard:.1f} / {row['batch_us'] / yard:.1f} | {row['plain_us']:.0f} |"
         for row in rows
     ]
     return "\n".join(lines) + "\n"
