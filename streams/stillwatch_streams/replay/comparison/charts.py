@@ -8,13 +8,13 @@ from typing import Any
 from stillwatch_streams.replay.comparison.figures import ArchetypePair, CampaignPair
 from stillwatch_streams.replay.comparison.incidents import first_times
 from stillwatch_streams.replay.recall import recall_curve_points
+from stillwatch_streams.replay.report.by_name import leak_bars, leak_row, share_dots, share_row
 from stillwatch_streams.replay.report.charts import recall_axes
-from stillwatch_streams.replay.report.drawing import INK, MUTED, WIDE, WIDTH, coloured, drawn, time_axis
+from stillwatch_streams.replay.report.drawing import WIDE, coloured, drawn, time_axis
 from stillwatch_streams.replay.report.story import Story
 
 COLOURS = {"A": "#6b7785", "B": "#0f8a7e"}
 SIDE: dict[str, Any] = coloured("side", COLOURS)
-OFFSET = {"field": "side", "type": "nominal"}
 
 
 def incidents_so_far(a: Story, b: Story) -> str | None:
@@ -54,71 +54,18 @@ def recall_curves(a: Story, b: Story) -> str:
 def leaks(campaigns: Sequence[CampaignPair]) -> str:
     """What each campaign leaked before its first alert, in both."""
     rows = [
-        {
-            "side": side,
-            "campaign": f"{pair.campaign_id} · {pair.family}" if pair.family else pair.campaign_id,
-            "share": one.leaked_share,
-            "text": f"{one.leaked:,}" + ("" if one.first_alert_ts else ", never"),
-        }
+        {"side": side, **leak_row(one)}
         for pair in campaigns
         for side, one in zip(COLOURS, (pair.a, pair.b), strict=True)
     ]
-    y = {"field": "campaign", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 190}}
-    x = {
-        "field": "share",
-        "type": "quantitative",
-        "scale": {"domain": [0, 1.3]},
-        "axis": {"format": "%", "values": [0, 0.25, 0.5, 0.75, 1]},
-        "title": "leaked before the first alert",
-    }
-    where = {"x": x, "y": y, "yOffset": OFFSET}
-    return drawn(
-        {
-            "height": {"step": 12},
-            "width": WIDTH - 130,
-            "data": {"values": rows},
-            "layer": [
-                {"mark": {"type": "bar"}, "encoding": {**where, "color": SIDE}},
-                {
-                    "mark": {"type": "text", "align": "left", "dx": 4, "fontSize": 9, "color": INK},
-                    "encoding": {**where, "text": {"field": "text"}},
-                },
-            ],
-        }
-    )
+    return leak_bars(rows, COLOURS)
 
 
 def false_positives(archetypes: Sequence[ArchetypePair]) -> str:
-    """Benign accounts alerted by archetype, with 95 % intervals, in both."""
+    """Benign accounts alerted, by archetype, in both."""
     rows = [
-        {
-            "side": side,
-            "archetype": pair.archetype,
-            "rate": one.rate,
-            "low": one.low,
-            "high": one.high,
-            "text": f"{one.hits} of {one.total:,}",
-        }
+        {"side": side, **share_row(pair.archetype, one)}
         for pair in archetypes
         for side, one in zip(COLOURS, (pair.a, pair.b), strict=True)
     ]
-    y = {"field": "archetype", "type": "nominal", "sort": None, "title": None}
-    x = {"field": "rate", "type": "quantitative", "axis": {"format": "~%"}, "title": "benign accounts alerted"}
-    where = {"y": y, "yOffset": OFFSET}
-    interval = {"x": x | {"field": "low"}, "x2": {"field": "high"}, **where}
-    text = {"type": "text", "align": "left", "dx": 5, "fontSize": 9, "color": MUTED}
-    return drawn(
-        {
-            "height": {"step": 12},
-            "width": WIDTH - 110,
-            "data": {"values": rows},
-            "layer": [
-                {"mark": {"type": "rule", "color": MUTED}, "encoding": interval},
-                {
-                    "mark": {"type": "point", "filled": True, "size": 45, "opacity": 1},
-                    "encoding": {"x": x, **where, "color": SIDE},
-                },
-                {"mark": text, "encoding": {"x": x | {"field": "high"}, **where, "text": {"field": "text"}}},
-            ],
-        }
-    )
+    return share_dots(rows, COLOURS)

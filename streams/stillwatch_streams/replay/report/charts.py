@@ -10,17 +10,8 @@ from typing import Any
 from stillwatch_streams.replay.campaign_results import CampaignResult
 from stillwatch_streams.replay.labels import Label
 from stillwatch_streams.replay.recall import CurvePoint, RecallAt, recall_curve_points
-from stillwatch_streams.replay.report.drawing import (
-    BENIGN,
-    DISTILL,
-    INK,
-    MUTED,
-    WIDE,
-    WIDTH,
-    coloured,
-    drawn,
-    time_axis,
-)
+from stillwatch_streams.replay.report.by_name import leak_bars, leak_row, share_dots, share_row
+from stillwatch_streams.replay.report.drawing import BENIGN, DISTILL, INK, MUTED, WIDE, coloured, drawn, time_axis
 from stillwatch_streams.replay.report.story import Story
 from stillwatch_streams.replay.statistics import Share
 
@@ -204,58 +195,10 @@ def recall_axes(rows: Sequence[CurvePoint]) -> tuple[dict[str, Any], dict[str, A
 
 def leak_by_campaign(campaigns: Sequence[CampaignResult]) -> str:
     """Share of each campaign's exchanges that went by before anything was said."""
-    rows = [
-        {
-            "campaign": f"{one.campaign_id} · {one.family}" if one.family else one.campaign_id,
-            "share": one.leaked_share,
-            "text": f"{one.leaked:,} of {one.exchanges:,}" + ("" if one.first_alert_ts else ", never alerted"),
-        }
-        for one in campaigns
-    ]
-    y = {"field": "campaign", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 190}}
-    x = {
-        "field": "share",
-        "type": "quantitative",
-        "scale": {"domain": [0, 1.45]},
-        "axis": {"format": "%", "values": [0, 0.25, 0.5, 0.75, 1]},
-        "title": "leaked before the first alert",
-    }
-    return drawn(
-        {
-            "height": {"step": 22},
-            "width": WIDTH - 130,
-            "data": {"values": rows},
-            "layer": [
-                {"mark": {"type": "bar", "color": DISTILL, "height": 13}, "encoding": {"x": x, "y": y}},
-                {
-                    "mark": {"type": "text", "align": "left", "dx": 4, "fontSize": 11, "color": INK},
-                    "encoding": {"x": x, "y": y, "text": {"field": "text"}},
-                },
-            ],
-        }
-    )
+    return leak_bars([leak_row(one) for one in campaigns], {})
 
 
 def benign_by_archetype(shares: dict[str, Share]) -> str:
-    """Benign accounts alerted, by archetype, with 95 % intervals."""
-    rows = [
-        {"archetype": name, "rate": one.rate, "low": one.low, "high": one.high, "text": f"{one.hits} of {one.total:,}"}
-        for name, one in sorted(shares.items(), key=lambda item: -item[1].rate)
-    ]
-    y = {"field": "archetype", "type": "nominal", "sort": None, "title": None}
-    x = {"field": "rate", "type": "quantitative", "axis": {"format": "~%"}, "title": "benign accounts alerted"}
-    interval = {"x": x | {"field": "low"}, "x2": {"field": "high"}, "y": y}
-    dot = {"type": "point", "filled": True, "size": 55, "color": BENIGN, "opacity": 1}
-    text = {"type": "text", "align": "left", "dx": 5, "fontSize": 10, "color": MUTED}
-    return drawn(
-        {
-            "height": {"step": 20},
-            "width": WIDTH - 110,
-            "data": {"values": rows},
-            "layer": [
-                {"mark": {"type": "rule", "color": MUTED}, "encoding": interval},
-                {"mark": dot, "encoding": {"x": x, "y": y}},
-                {"mark": text, "encoding": {"x": x | {"field": "high"}, "y": y, "text": {"field": "text"}}},
-            ],
-        }
-    )
+    """Benign accounts alerted, by archetype, the worst first."""
+    worst_first = sorted(shares.items(), key=lambda item: -item[1].rate)
+    return share_dots([share_row(name, one) for name, one in worst_first], {})
