@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -22,11 +22,21 @@ from stillwatch_streams.replay.reading import Input, Progress
 from stillwatch_streams.replay.stopping import StopFlag, stop_on_signals
 from stillwatch_streams.settings import Settings
 from stillwatch_streams.settings_file import ENV_FILE, load_settings
-from stillwatch_streams.sources.times import parse_range
 
 from stillwatch_agents.commands.input import read_input, with_format
 from stillwatch_agents.commands.long_run import calm_collector, exit_unless_whole, progress_bar
-from stillwatch_agents.commands.options import AsJson, EventLabels, Format, From, Jobs, Labels, Partitions, To, Verdicts
+from stillwatch_agents.commands.options import (
+    AsJson,
+    EventLabels,
+    Format,
+    From,
+    Jobs,
+    Labels,
+    Out,
+    Partitions,
+    To,
+    Verdicts,
+)
 
 DEFAULT = "default"
 """Stands for the shipped settings where a configuration file is expected."""
@@ -42,7 +52,7 @@ def compare(
         ),
     ],
     *,
-    out: Annotated[Path, typer.Option(help="Folder for the results; files in it are replaced.")],
+    out: Out,
     labels: Labels = None,
     event_labels: EventLabels = None,
     verdicts: Verdicts = None,
@@ -75,24 +85,20 @@ def compare(
         raise ConfigError("--signal needs --ablate: it names what to remove")
     names, sources = _split(arguments, 1 if ablate else 2)
     settings = [with_format(_settings(name), form) for name in names]
-    remove = signals_to_remove(settings[0].engine, signal or ()) if ablate else []
-    if not ablate:
-        refuse_incomparable(settings, names)
-    between = parse_range(start or None, end or None)
+    run = _ablation(settings, signal or []) if ablate else _comparison(settings, names)
     given = read_input(
         settings[0],
         sources,
-        between,
         labels=labels,
         event_labels=event_labels,
+        verdicts=verdicts,
+        start=start,
+        end=end,
         partitions=partitions,
         jobs=jobs,
-        verdicts=verdicts,
     )
-    contenders = [Contender(name, one.engine) for name, one in zip(names, settings, strict=True)]
     with calm_collector(), stop_on_signals() as stop, progress_bar("compare") as watch:
-        ends = Ends(out, stop, watch)
-        found, lines = _ablation(given, contenders[0], remove, ends) if ablate else _comparison(given, contenders, ends)
+        found, lines = run(given, Ends(out, stop, watch))
     typer.echo(msgspec.json.encode(found) if as_json else "\n".join(lines))
     exit_unless_whole(found)
 
@@ -105,15 +111,30 @@ class Ends(msgspec.Struct, frozen=True):
     watch: Progress
 
 
-def _comparison(given: Input, contenders: list[Contender], ends: Ends) -> tuple[Comparison, Iterator[str]]:
-    one, other = contenders
-    found = run_compare(given, ends.out, (one, other), stop=ends.stop, progress=ends.watch)
-    return found, comparison_lines(found, ends.out)
+Run = Callable[[Input, Ends], tuple[Comparison | Ablation, Iterator[str]]]
+"""Returns what was found, and the lines that tell it."""
 
 
-def _ablation(given: Input, contender: Contender, remove: list[str], ends: Ends) -> tuple[Ablation, Iterator[str]]:
-    found = run_ablation(given, ends.out, contender.config, remove, stop=ends.stop, progress=ends.watch)
-    return found, ablation_lines(found, ends.out)
+def _comparison(settings: list[Settings], names: list[str]) -> Run:
+    refuse_incomparable(settings, names)
+    one, other = (Contender(name, each.engine) for name, each in zip(names, settings, strict=True))
+
+    def run(given: Input, ends: Ends) -> tuple[Comparison, Iterator[str]]:
+        found = run_compare(given, ends.out, (one, other), stop=ends.stop, progress=ends.watch)
+        return found, comparison_lines(found, ends.out)
+
+    return run
+
+
+def _ablation(settings: list[Settings], signals: list[str]) -> Run:
+    config = settings[0].engine
+    remove = signals_to_remove(config, signals)
+
+    def run(given: Input, ends: Ends) -> tuple[Ablation, Iterator[str]]:
+        found = run_ablation(given, ends.out, config, remove, stop=ends.stop, progress=ends.watch)
+        return found, ablation_lines(found, ends.out)
+
+    return run
 
 
 def _split(arguments: list[str], configurations: int) -> tuple[list[str], list[str]]:

@@ -14,7 +14,8 @@ from stillwatch_streams.replay.labels import read_attack_events, read_labels
 from stillwatch_streams.replay.reading import Input
 from stillwatch_streams.replay.verdicts import read_verdicts
 from stillwatch_streams.settings import Settings
-from stillwatch_streams.sources import KafkaSource, TimeRange, open_source
+from stillwatch_streams.sources import KafkaSource, open_source
+from stillwatch_streams.sources.times import parse_range
 
 
 def with_format(settings: Settings, form: Literal["native", "litellm"] | None) -> Settings:
@@ -27,17 +28,19 @@ def with_format(settings: Settings, form: Literal["native", "litellm"] | None) -
 def read_input(
     settings: Settings,
     sources: Sequence[str],
-    between: TimeRange,
     *,
     labels: Path | None,
     event_labels: Path | None,
+    verdicts: Path | None,
+    start: str,
+    end: str,
     partitions: int | None,
-    verdicts: Path | None = None,
-    jobs: int = 1,
+    jobs: int,
 ) -> Input:
     """Open the sources and read the labels; ConfigError or SourceError names what is wrong."""
     if event_labels and not labels:
         raise ConfigError("--event-labels needs --labels: which accounts distil")
+    between = parse_range(start or None, end or None)
     skew_ms = round(settings.source.allowed_skew_seconds * 1_000)
     options = client_options(settings.broker)
     opened = [open_source(spec, between, kafka_options=options, margin_ms=skew_ms) for spec in sources]

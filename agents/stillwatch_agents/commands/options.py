@@ -14,6 +14,7 @@ ConfigFile = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
+Out = Annotated[Path, typer.Option(help="Folder for the results; files in it are replaced.")]
 Labels = Annotated[
     Path | None,
     typer.Option(help="Ground truth: account_id,label,archetype,campaign_id,family. Read for the evaluation only."),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -15,7 +14,6 @@ from stillwatch_streams.replay.stopping import stop_on_signals
 from stillwatch_streams.replay.summary_text import summary_lines
 from stillwatch_streams.settings import Settings
 from stillwatch_streams.settings_file import load_settings
-from stillwatch_streams.sources.times import parse_range
 
 from stillwatch_agents.commands.input import read_input, with_format
 from stillwatch_agents.commands.long_run import calm_collector, exit_unless_whole, progress_bar
@@ -27,6 +25,7 @@ from stillwatch_agents.commands.options import (
     From,
     Jobs,
     Labels,
+    Out,
     Partitions,
     To,
     Verdicts,
@@ -39,7 +38,7 @@ def replay(
         typer.Argument(metavar="SOURCE...", help=".jsonl, .jsonl.gz, .jsonl.zst, .parquet or kafka://host:port/topic"),
     ],
     *,
-    out: Annotated[Path, typer.Option(help="Folder for the results; files in it are replaced.")],
+    out: Out,
     config: ConfigFile = None,
     labels: Labels = None,
     event_labels: EventLabels = None,
@@ -62,15 +61,15 @@ def replay(
     Example: stillwatch replay events.jsonl.zst --labels labels.csv --out out/replay
     """
     settings = with_format(load_settings(config), form)
-    between = parse_range(start or None, end or None)
     given = read_input(
         settings,
         sources,
-        between,
         labels=labels,
         event_labels=event_labels,
-        partitions=partitions,
         verdicts=verdicts,
+        start=start,
+        end=end,
+        partitions=partitions,
         jobs=jobs,
     )
     job = Job(**msgspec.structs.asdict(given), config=settings.engine, out=out)
