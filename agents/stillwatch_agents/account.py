@@ -27,4 +27,5 @@ def account_spec(settings: Settings) -> AgentSpec:
         decode=ingest_for(settings.source, has_broker_time=True).decode,
         gauges=gauges,
         at_once=EVENTS_AT_ONCE,
+        steps=lambda engine, batch: engine.steps(batch),
     )

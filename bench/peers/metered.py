@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ from peers.job import Meter
 
 
 class MeteredShard:
-    """The shard itself in everything but `process`, which also counts."""
+    """The shard itself in everything but `process` and `steps`, which also count."""
 
     def __init__(self, shard: Any, meter: Meter) -> None:
         self._shard = shard
@@ -28,6 +28,11 @@ class MeteredShard:
         outputs: Outputs = self._shard.process(batch)
         self._meter.count(len(batch.items))
         return outputs
+
+    def steps(self, batch: Batch[Any]) -> Iterator[Outputs]:
+        """Process in parts, then count."""
+        yield from self._shard.steps(batch)
+        self._meter.count(len(batch.items))
 
 
 def metered(spec: AgentSpec, meter: Meter) -> AgentSpec:

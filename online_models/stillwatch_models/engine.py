@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from operator import itemgetter
 
 import numpy as np
@@ -43,6 +44,8 @@ FAST_HALF_LIFE_SECONDS = 3_600.0
 SLOW_HALF_LIFE_SECONDS = 7 * 86_400.0
 MOST_EMPTY_EPOCHS = 1_000
 """Epochs at most that are said to be over after a long silence."""
+CONTRIBUTIONS_AT_ONCE = 512
+"""Told together: writing them takes a few milliseconds, during which nothing else is done."""
 THE_END = 2**62
 """A pane after every other."""
 
@@ -87,6 +90,23 @@ class AccountEngine:
 
     def process(self, batch: Batch[RequestEvent | Heartbeat | Verdict]) -> Outputs:
         """Fold a batch; findings and signals of the panes that it closes come out, in event-time order."""
+        first, *more = self.steps(batch)
+        for told in more:
+            first.signals += told.signals
+        return first
+
+    def steps(self, batch: Batch[RequestEvent | Heartbeat | Verdict]) -> Iterator[Outputs]:
+        """What `process` gives, in parts: alerts need not wait until groups are told, which takes longer than scoring.
+
+        All parts must be taken before anything else is asked of the engine.
+        """
+        before = self.clock.closed_before
+        yield self._fold(batch)
+        if self.clock.closed_before > before:
+            yield from self._tell()
+
+    def _fold(self, batch: Batch[RequestEvent | Heartbeat | Verdict]) -> Outputs:
+        """Take a batch in and close panes: everything but what is told to groups."""
         out = Outputs()
         self._next_offset = max(self._next_offset, batch.next_offset)
         if not batch.items:
@@ -116,6 +136,7 @@ class AccountEngine:
         before = self.clock.closed_before
         if self.clock.close_all() > before:
             self._close(out)
+            out.signals.extend(signal for told in self._tell() for signal in told.signals)
         out.signals.extend(self.state.contributor.tell(THE_END))
         if self.state.epoch != UNSEEN and self.state.ended_epoch < self.state.epoch:
             self._say_epochs_are_over(range(self.state.epoch, self.state.epoch + 1), out)
@@ -174,11 +195,17 @@ class AccountEngine:
         self._closing = np.zeros(0, columns.EVENT)  # a view, however short, would keep all closed events
         self._rule(closed_before, out)
         self._end_epoch(closed_before, out)
-        out.signals.extend(self.state.contributor.tell(closed_before))
-        last = closed_before - 1
-        out.signals.append(PaneClosed(source=self.partition, pane=last, pane_end_ms=(last + 1) * self.pane_ms))
         self.state.ceiling.settle(self.table, closed_before)
         self._changed = True
+
+    def _tell(self) -> Iterator[Outputs]:
+        """Tell the group agent of the spans that are over, some groups at a time, and then that panes have ended."""
+        told = self.state.contributor.tell(self.clock.closed_before)
+        while some := list(islice(told, CONTRIBUTIONS_AT_ONCE)):
+            yield Outputs(signals=[*some])
+        last = self.clock.closed_before - 1
+        ended = PaneClosed(source=self.partition, pane=last, pane_end_ms=(last + 1) * self.pane_ms)
+        yield Outputs(signals=[ended])
 
     def _take_closed(self) -> tuple[Events, EventIds]:
         """Events of closed panes, in order, and their ids; the others go on waiting."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -63,6 +63,8 @@ class AgentSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What a shard counts itself, for /metrics."""
     at_once: int = 16_384
     """Most records that are decoded and processed together. What they become should fit the processor's cache."""
+    steps: Callable[[Any, Batch[Any]], Iterable[Outputs]] = lambda shard, batch: (shard.process(batch),)
+    """What a shard makes of a batch; of several parts each is published before the next is worked out."""
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,6 +197,7 @@ class PartitionRunner(Generic[T]):
         began = time.perf_counter()
         for records, next_offset in self._portions(fetch):
             await self._portion(records, next_offset)
+            await asyncio.sleep(0)  # the other agents' turn: what has no outputs waits for nothing
         self.offset = fetch.next_offset
         self.progressed = time.monotonic()
         metrics, agent = self._services.metrics, self._services.agent
@@ -230,19 +233,31 @@ class PartitionRunner(Generic[T]):
         return [*((part, part[-1].offset + 1) for part in parts[:-1]), (parts[-1], fetch.next_offset)]
 
     async def _portion(self, records: list[Any], next_offset: int) -> None:
+        batch, dead = self._decoded(records, next_offset)
+        await self._bury(dead)
+        for outputs in self._processed(batch, records):
+            await self._publish(outputs)
+        self._services.metrics.events.labels(self._services.agent).inc(len(batch.items))
+
+    def _decoded(self, records: list[Any], next_offset: int) -> tuple[Batch[Any], list[DeadLetter]]:
         good = [record for record in records if record.offset not in self._poison] if self._poison else records
-        try:
+        with self._blaming(records):
             batch, dead = self._spec.decode(good) if good else (Batch([], [], next_offset), [])
-            if batch.next_offset != next_offset:
-                batch = msgspec.structs.replace(batch, next_offset=next_offset)
-            outputs = self._shard.process(batch)
+        if batch.next_offset != next_offset:
+            batch = msgspec.structs.replace(batch, next_offset=next_offset)
+        return batch, dead if len(good) == len(records) else dead + self._poisoned(records)
+
+    def _processed(self, batch: Batch[Any], records: Sequence[Record]) -> Iterator[Outputs]:
+        with self._blaming(records):
+            yield from self._spec.steps(self._shard, batch)
+
+    @contextlib.contextmanager
+    def _blaming(self, records: Sequence[Record]) -> Iterator[None]:
+        """Say which records were being worked on when something failed."""
+        try:
+            yield
         except Exception as error:
             raise RecordFailure(self.topic, self.partition, records[0].offset, records[-1].offset) from error
-        if len(good) < len(records):
-            dead = dead + self._poisoned(records)
-        await self._bury(dead)
-        await self._publish(outputs)
-        self._services.metrics.events.labels(self._services.agent).inc(len(batch.items))
 
     def _poisoned(self, records: Sequence[Record]) -> list[DeadLetter]:
         errors = {note.first: note.error for note in self._services.notes.of(self.topic, self.partition)}

@@ -67,6 +67,17 @@ def test_the_traffic_of_these_tests_raises_findings_of_every_activity() -> None:
     assert {("distillation", "create"), ("distillation", "update"), ("hard_ceiling", "create")} <= said
 
 
+def test_findings_come_before_groups_are_told_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stillwatch_models.engine.CONTRIBUTIONS_AT_ONCE", 7)
+    items = traffic(5)
+    batch = Batch(items=list(items), offsets=list(range(len(items))), next_offset=len(items))
+    one = AccountEngine(small_config(), 0).process(batch)
+    first, *told = AccountEngine(small_config(), 0).steps(batch)
+    assert first.findings == one.findings
+    assert [len(part.signals) for part in (first, *told[:2], told[-1])] == [0, 7, 7, 1]
+    assert [signal for part in told for signal in part.signals] == one.signals
+
+
 def test_evidence_tells_the_length_of_its_blocks_in_a_unit_that_fits() -> None:
     findings = run(AccountEngine(small_config(), 0), traffic(1), itertools.repeat(64)).findings
     told = [reason.statement for found in findings for reason in found.evidence if reason.signal == "harvest"]

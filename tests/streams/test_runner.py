@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from stillwatch_models.shard import Batch, Outputs
 from stillwatch_schemas.errors import StateError
 from stillwatch_streams.checkpoint_image import recover
 from stillwatch_streams.checkpoints import Plan
@@ -20,7 +21,7 @@ from stillwatch_streams.runner import AgentSpec, FencedError, OutOfStepError, Pa
 from stillwatch_streams.settings import Settings
 from stillwatch_streams.topic_names import TopicNames
 from stillwatch_streams.transport import Fetch
-from support.builders import make_event
+from support.builders import make_event, make_finding
 from support.counting import BOMB, CountingShard
 from support.records import PlainRecord, record_of
 
@@ -84,6 +85,7 @@ class Bench:
             make_shard=CountingShard,
             decode=Ingest().decode,
             at_once=changes.pop("at_once", 100),
+            **({"steps": changes.pop("steps")} if "steps" in changes else {}),
         )
         self.runner = PartitionRunner(
             "requests",
@@ -134,6 +136,19 @@ async def test_a_fetch_is_taken_in_parts(tmp_path: Path) -> None:
     assert parts.shard.snapshot() == whole.shard.snapshot()
     assert [step for step in whole.kafka.happened if step.endswith(" messages")] == ["2 messages"]
     assert [step for step in parts.kafka.happened if step.endswith(" messages")] == ["1 messages", "1 messages"]
+
+
+async def test_each_part_is_published_before_the_next_is_worked_out(tmp_path: Path) -> None:
+    def in_parts(_shard: CountingShard, _batch: Batch[Any]) -> Iterator[Outputs]:
+        for part in ("first", "second"):
+            bench.kafka.happened.append(part)
+            yield Outputs(findings=[make_finding()])
+
+    bench = Bench(tmp_path, steps=in_parts)
+    await bench.feed(requests(3))
+    await bench.until("second")
+    assert bench.kafka.happened[:4] == ["first", "1 messages", "second", "1 messages"]
+    await bench.runner.close()
 
 
 async def test_a_gap_between_fetch_and_shard_ends_the_worker(tmp_path: Path) -> None:
