@@ -60,6 +60,7 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     text_memory: Annotated[int, msgspec.Meta(ge=16_384)] = 131_072
     """Texts whose first sender is remembered, per partition; more than are folded at once."""
     idle_evict_seconds: Positive = 14 * 86_400.0
+    """Event time after which an account that sent nothing is forgotten."""
     evidence_block_seconds: Positive = 3_600.0
     """Length of a block of event time; suspicious behaviour must recur in several."""
     evidence_restart_seconds: Positive = 2 * 86_400.0

@@ -114,7 +114,7 @@ class Emitter:
             try:
                 await self._session()
             except (KafkaError, OSError) as error:
-                logger.warning("not publishing to %s: %s: %s", self._topic, type(error).__name__, error)
+                logger.warning("not publishing to %s: %r; events queue until then", self._topic, error)
             self.connected = False
             pause = FIRST_PAUSE_SECONDS if self.counts["sent"] > sent_before else min(pause * 2, LONGEST_PAUSE_SECONDS)
             await asyncio.sleep(pause)

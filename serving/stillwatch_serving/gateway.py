@@ -92,6 +92,9 @@ def main(arguments: list[str] | None = None) -> int:
 async def _run(broker: BrokerSettings, serving: ServingSettings, options: argparse.Namespace) -> None:
     node = ServingNode(broker, serving)
     app = build_app(node, words_per_second=options.words_per_second, trust_headers=options.trust_headers)
+    obeys = "obeys signed directives" if serving.public_key_path else "only counts directives (no --public-key)"
+    where = f"http://{options.host}:{options.port}"
+    print(f"gateway: {where}, Kafka at {broker.bootstrap}; {obeys}", file=sys.stderr)  # noqa: T201  # the command line
     await serve(app, options.host, options.port)
 
 

@@ -65,6 +65,8 @@ class DirectiveTail:
         self._now_ms = now_ms
         self._on_change = on_change
         self._loaded = False
+        self._worked = False
+        """This session has read the whole topic."""
         self._connected = False
         self._lag = 0
         self._error = "not connected yet"
@@ -78,12 +80,13 @@ class DirectiveTail:
         """Tail until cancelled; no broker failure ends it."""
         pause = FIRST_PAUSE_SECONDS
         while True:
+            self._worked = False
             try:
                 await self._session()
             except (KafkaError, OSError, _StartOverError) as error:
                 self._disconnected(error)
-            if not self._cache.reloading:
-                pause = FIRST_PAUSE_SECONDS  # it worked for a while
+            if self._worked:
+                pause = FIRST_PAUSE_SECONDS
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
@@ -134,7 +137,7 @@ class DirectiveTail:
         now_ms = self._now_ms()
         for applied in self._cache.end_reload(now_ms):
             self._on_change(applied, now_ms)
-        self._loaded = True
+        self._loaded = self._worked = True
         logger.info("%d directives read from %s", len(self._cache), self._topic)
 
     def _note_contact(self, consumer: AIOKafkaConsumer, seen: dict[Any, int], started_ms: int) -> None:

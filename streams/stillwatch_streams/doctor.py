@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
-from stillwatch_schemas.errors import StillwatchError
+from stillwatch_schemas.errors import BrokerError, StillwatchError
 from stillwatch_schemas.signing import key_id, load_private_key
 
 from stillwatch_streams.kafka_admin import admin_client, topic_states
@@ -24,6 +24,7 @@ from stillwatch_streams.topic_names import TopicNames
 MOST_SKEW_SECONDS = 30.0
 """A host clock further from the broker's than this is a problem."""
 PROBE_KEY = b"stillwatch-doctor"
+MAKE_KEY = "make a key: openssl genpkey -algorithm ed25519 -out policy.pem && chmod 600 policy.pem"
 
 Outcome = Literal["ok", "problem", "skipped"]
 
@@ -40,7 +41,7 @@ class Finding(msgspec.Struct, frozen=True):
 async def examine(settings: Settings) -> list[Finding]:
     """Run every check; those that need a broker are skipped without one."""
     found = [_signing_key(settings), _datadir(settings), _http(settings)]
-    broker = await _guarded("broker", lambda: _broker(settings), "check broker.bootstrap, the network and security")
+    broker = await _guarded("broker", lambda: _broker(settings), "check that the broker allows Describe on the cluster")
     found.append(broker)
     if broker.outcome != "ok":
         return [*found, *(Finding(name, "skipped", "no broker") for name in ("topics", "permissions", "clock"))]
@@ -60,6 +61,9 @@ def shown_settings(settings: Settings) -> dict[str, str]:
 async def _guarded(name: str, check: Callable[[], Awaitable[Finding]], mend: str) -> Finding:
     try:
         return await check()
+    except BrokerError as error:
+        what, _, way_out = str(error).partition(". ")
+        return Finding(name, "problem", what, way_out.rstrip(".") or mend)
     except (StillwatchError, KafkaError, OSError) as error:
         return Finding(name, "problem", str(error) or repr(error), mend)
 
@@ -68,13 +72,13 @@ def _signing_key(settings: Settings) -> Finding:
     path = settings.enforcement.signing_key_path
     if not path:
         enforcing = settings.engine.policy.mode == "enforce"
-        detail = "no signing key: directives are published unsigned"
-        mend = "set enforcement.signing_key_path; serving nodes with a public key obey nothing unsigned"
+        detail = "none, so directives are published unsigned" + ("" if enforcing else ": enough in shadow mode")
+        mend = f"{MAKE_KEY}, and set enforcement.signing_key_path; serving nodes obey nothing unsigned"
         return Finding("signing key", "problem" if enforcing else "ok", detail, mend if enforcing else "")
     try:
         return Finding("signing key", "ok", f"Ed25519 key {key_id(load_private_key(Path(path)))}")
     except StillwatchError as error:
-        return Finding("signing key", "problem", str(error), "make one with stillwatch_schemas.signing.generate_key")
+        return Finding("signing key", "problem", str(error), MAKE_KEY)
 
 
 def _datadir(settings: Settings) -> Finding:
@@ -96,7 +100,7 @@ async def _broker(settings: Settings) -> Finding:
     async with admin_client(client_options(settings.broker)) as admin:
         cluster = await admin.describe_cluster()
         count = len(cluster["brokers"])
-    return Finding("broker", "ok", f"{count} broker(s) at {settings.broker.bootstrap}")
+    return Finding("broker", "ok", f"{_counted(count, 'broker')} at {settings.broker.bootstrap}")
 
 
 async def _topics(settings: Settings) -> list[Finding]:
@@ -106,7 +110,7 @@ async def _topics(settings: Settings) -> list[Finding]:
     for state in states:
         name = f"topic {state.topic.name}"
         if not state.problems:
-            found.append(Finding(name, "ok", f"{state.partitions} partitions"))
+            found.append(Finding(name, "ok", _counted(state.partitions, "partition")))
         for problem in state.problems:
             detail, _, mend = problem.partition(": ")
             found.append(Finding(name, "problem", detail, mend))
@@ -162,3 +166,7 @@ async def _clock(settings: Settings) -> Finding:
     if abs(skew) <= MOST_SKEW_SECONDS:
         return Finding("clock", "ok", detail)
     return Finding("clock", "problem", detail, "synchronise both by NTP, or good events will look forged")
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count} {thing}{'' if count == 1 else 's'}"

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.protocol.transaction import InitProducerIdRequest
 from stillwatch_schemas.errors import BrokerError
 
@@ -146,7 +146,10 @@ async def idempotence_supported(options: dict[str, Any]) -> bool:
 def unreachable(options: dict[str, Any], error: BaseException) -> BrokerError:
     """The one sentence for a broker that can't be reached."""
     servers = ",".join(options["bootstrap_servers"])
+    # aiokafka's own sentence names sockets, not a cause; the cause of each address stands in its log line before.
+    cause = "no broker answers" if isinstance(error, KafkaConnectionError) else error
     return BrokerError(
-        f"Can't reach Kafka at {servers} ({options['security_protocol']}): {error}. Check broker.bootstrap and the"
-        " security settings; `stillwatch doctor` tests them."
+        f"Can't reach Kafka at {servers} ({options['security_protocol']}): {cause}. Check broker.bootstrap"
+        " (STILLWATCH_BROKER__BOOTSTRAP), the network and the security settings; `stillwatch broker` starts a broker to"
+        " try things on."
     )

@@ -26,27 +26,38 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     bootstrap: str = "127.0.0.1:9092"
     """`host:port`, several separated by commas."""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """TLS, authentication, both or neither."""
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "GSSAPI"] = "PLAIN"
+    """How to authenticate, where the protocol is one of SASL."""
     sasl_username: str = ""
+    """Of PLAIN and SCRAM."""
     sasl_password: str = ""
+    """Of PLAIN and SCRAM; give it by environment."""
     sasl_oauth_token_provider: str = ""
     """`package.module:name` of a callable that returns an aiokafka `AbstractTokenProvider` (OAUTHBEARER)."""
     sasl_kerberos_service_name: str = "kafka"
+    """Of GSSAPI."""
     ssl_cafile: str = ""
     """CA certificates (PEM); empty uses the system's."""
     ssl_certfile: str = ""
     """Client certificate (PEM) for mutual TLS."""
     ssl_keyfile: str = ""
+    """Key of that certificate (PEM)."""
     ssl_key_password: str = ""
+    """Password of that key, where it has one."""
     ssl_check_hostname: bool = True
+    """Whether the broker's certificate must name its host."""
     request_timeout_seconds: Seconds = 40.0
+    """How long an answer of the broker is waited for."""
 
 
 class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The request topic and how its records are read."""
 
     topic: str = "llm.requests.v1"
+    """Where the request events are."""
     format: Literal["native", "litellm"] = "native"
+    """What its records are: our own schema, or LiteLLM's `StandardLoggingPayload`."""
     partitions: Count = 1
     """Partitions to create topics with; existing topics keep theirs. Take no more than the load needs, about one for
     10,000 requests a second: which texts unrelated accounts share is seen inside a partition."""
@@ -79,6 +90,7 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     http_port: Port = 8642
     """0 picks a free port and logs it."""
     checkpoint_interval_seconds: Seconds = 1.0
+    """How often state and offsets are made durable: what a crash makes the worker read again."""
     session_timeout_seconds: Seconds = 10.0
     """How long the broker waits before it gives a silent worker's partitions to another."""
     instance_id: str = ""
@@ -106,6 +118,7 @@ class LoggingSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Logs go to standard error."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The least grave that is written."""
     format: Literal["auto", "json", "console"] = "auto"
     """`auto`: coloured lines on a terminal, JSON elsewhere."""
 

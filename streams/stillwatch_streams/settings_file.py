@@ -122,7 +122,7 @@ def _refuse_unknown(given: Mapping[str, Given]) -> None:
         near = [name for name in known if name.rpartition(".")[0] == section] or sorted(
             {name.partition(".")[0] for name in known}
         )
-        alike = difflib.get_close_matches(key, known, n=1)
+        alike = [name for name in known if name.startswith(key)] or difflib.get_close_matches(key, known, n=1)
         hint = f" Did you mean {alike[0]}?" if alike else ""
         raise ConfigError(f"Unknown setting {key} ({entry.where}).{hint} Known here: {', '.join(near)}.")
 

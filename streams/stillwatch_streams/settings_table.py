@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from stillwatch_schemas.jsonschema import field_docs
@@ -41,6 +41,7 @@ def page() -> str:
 
 def _section(prefix: str, struct: msgspec.Struct) -> Iterator[str]:
     docs = field_docs(type(struct))
+    hints = get_type_hints(type(struct))
     rows, below = [], []
     for name in struct.__struct_fields__:
         value = getattr(struct, name)
@@ -48,7 +49,7 @@ def _section(prefix: str, struct: msgspec.Struct) -> Iterator[str]:
         if isinstance(value, msgspec.Struct):
             below.append((path, value))
         else:
-            rows.append(f"| `{name}` | {_shown(path, value)} | {_meaning(docs, name)} |\n")
+            rows.append(f"| `{name}` | {_shown(path, value)} | {_meaning(docs, name)}{_allowed(hints[name])} |\n")
     if rows:
         summary = (type(struct).__doc__ or "").split("\n")[0]
         yield f"\n## `[{prefix}]`\n\n{summary}\n\n| setting | default | meaning |\n| --- | --- | --- |\n"
@@ -59,6 +60,12 @@ def _section(prefix: str, struct: msgspec.Struct) -> Iterator[str]:
 
 def _meaning(docs: dict[str, str], name: str) -> str:
     return " ".join(docs.get(name, "").replace("|", "\\|").split())
+
+
+def _allowed(hint: Any) -> str:
+    """The values to choose from, where a setting has a few."""
+    choices = next((kind for kind in (hint, *get_args(hint)) if get_origin(kind) is Literal), None)
+    return f" Allowed: {', '.join(f'`{choice}`' for choice in get_args(choices))}." if choices else ""
 
 
 def _shown(path: str, value: Any) -> str:

@@ -59,6 +59,16 @@ def test_topic_names_are_whole_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPa
     answer = CliRunner().invoke(command_line("topics"), ["topics", "list"])
     for name in ("llm.enforcement.acks.v1", "stillwatch.checkpoints.account.v1"):
         assert name in answer.output
+    assert "as received; reason and origin in" in answer.output, "words are not cut"
+
+
+def test_doctor_without_a_broker_says_what_to_do_and_how_much_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STILLWATCH_BROKER__BOOTSTRAP", "127.0.0.1:1")
+    answer = CliRunner().invoke(command_line("doctor"), ["doctor"])
+    assert answer.exit_code == 1
+    assert "Can't reach Kafka at 127.0.0.1:1 (PLAINTEXT): no broker answers\n" in answer.output
+    assert "mend: Check broker.bootstrap" in answer.output
+    assert answer.output.endswith("1 of 7 checks found a problem, 3 not looked at.\n")
 
 
 def test_light_commands_do_not_import_the_engine() -> None:

@@ -83,7 +83,7 @@ def test_a_folder_is_no_source(tmp_path: Path) -> None:
 
 def test_a_run_without_events_says_where_to_look(events: Path, tmp_path: Path) -> None:
     result = run(events, "--out", tmp_path / "out", "--from", "2030-01-01T00:00:00Z")
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 1, result.output
     assert "No event was read: check the SOURCE, --from and --to" in result.stdout
 
 

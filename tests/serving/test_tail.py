@@ -124,3 +124,21 @@ async def test_it_starts_before_the_broker_does() -> None:
             await create_topics(late.bootstrap, ["llm.enforcement.v1"])
             await produce(late.bootstrap, "llm.enforcement.v1", [record(fresh(subject="x"))])
             await until(lambda: len(cache) == 1, seconds=30, what="the directive")
+
+
+async def test_pauses_grow_as_long_as_no_broker_has_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+
+    async def noted(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 8:
+            raise asyncio.CancelledError
+
+    def nobody() -> dict[str, object]:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(asyncio, "sleep", noted)
+    tail = DirectiveTail(DirectiveCache(trust), topic="llm.enforcement.v1", client_options=nobody, now_ms=now_ms)
+    with pytest.raises(asyncio.CancelledError):
+        await tail.run()
+    assert pauses == [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 15.0]

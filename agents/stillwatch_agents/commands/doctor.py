@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
@@ -11,6 +13,9 @@ from rich.text import Text
 from stillwatch_streams.settings_file import load_settings
 
 from stillwatch_agents.commands.options import AsJson, ConfigFile
+
+if TYPE_CHECKING:
+    from stillwatch_streams.doctor import Finding
 
 COLOUR = {"ok": "green", "problem": "bold red", "skipped": "yellow"}
 
@@ -39,4 +44,12 @@ def doctor(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
         console.print(line.append(finding.detail), soft_wrap=True)
         if finding.mend:
             console.print(f"{'':<8}  {'':<{width}}  mend: {finding.mend}", soft_wrap=True, markup=False)
+    console.print(f"\n{_verdict(found)}", highlight=False)
     raise typer.Exit(int(bad))
+
+
+def _verdict(found: Sequence[Finding]) -> str:
+    problems = sum(finding.outcome == "problem" for finding in found)
+    skipped = sum(finding.outcome == "skipped" for finding in found)
+    left = f", {skipped} not looked at" if skipped else ""
+    return f"{problems} of {len(found)} checks found a problem{left}." if problems else "No problem found."

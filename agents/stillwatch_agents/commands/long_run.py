@@ -65,11 +65,16 @@ class Outcome(Protocol):
         """Whether somebody stopped it."""
         ...
 
+    @property
+    def events(self) -> int:
+        """Events read and understood."""
+        ...
+
 
 def exit_unless_whole(outcome: Outcome) -> None:
-    """Exit with 2 where the input broke off, saying why, and with 1 where somebody stopped the run."""
+    """Exit with 2 where the input broke off, saying why; with 1 where somebody stopped the run or nothing was read."""
     if outcome.error:
         typer.echo(f"stillwatch: {outcome.error}", err=True)
         raise typer.Exit(2)
-    if outcome.interrupted:
+    if outcome.interrupted or not outcome.events:
         raise typer.Exit(1)

@@ -8,8 +8,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import typer
-from rich.console import Console
-from rich.table import Column, Table
 from stillwatch_streams.kafka_admin import TopicState, admin_client, create_topics, topic_states
 from stillwatch_streams.kafka_options import client_options
 from stillwatch_streams.settings import Settings
@@ -33,14 +31,12 @@ def list_topics(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps([{"name": t.name, "key": t.key, "value": t.value, "config": t.config()} for t in table]))
         return
-    shown = Table(
-        Column("topic", no_wrap=True),
-        *(Column(name, overflow="fold") for name in ("key", "value", "cleanup", "partitions")),
-    )
+    width = max(len(topic.name) for topic in table)
+    typer.echo(f"{'topic':<{width}}  cleanup  partitions   value")
     for topic in table:
         partitions = "as requests" if topic.co_partitioned else "1"
-        shown.add_row(topic.name, topic.key, topic.value, topic.config()["cleanup.policy"], partitions)
-    Console().print(shown)
+        policy = topic.config()["cleanup.policy"]
+        typer.echo(f"{topic.name:<{width}}  {policy:<7}  {partitions:<11}  {topic.value}")
 
 
 @topics.command("create")
@@ -70,7 +66,8 @@ def check(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
         typer.echo(json.dumps([_as_dict(state) for state in states]))
     else:
         for state in states:
-            typer.echo(f"{'PROBLEM' if state.problems else 'ok     '}  {state.topic.name}  {'; '.join(state.problems)}")
+            line = f"{'PROBLEM' if state.problems else 'ok     '}  {state.topic.name}  {'; '.join(state.problems)}"
+            typer.echo(line.rstrip())
     raise typer.Exit(int(any(state.problems for state in states)))
 
 

@@ -81,7 +81,7 @@ class _Demo:
         self._stopping.set()
 
     async def _play(self) -> None:
-        self._enter("starting broker, worker and gateway")
+        self._enter("starting broker, worker and gateway; the first time on a machine, code is compiled (some 10 s)")
         preparing = asyncio.create_task(asyncio.to_thread(self._world.prepare))
         async with running_stack(engine_config(self._options.speed), self._options.bootstrap) as stack:
             self._state.broker = stack.broker
@@ -92,7 +92,7 @@ class _Demo:
         async with Traffic(stack, self._state, self._seconds) as traffic:
             await asyncio.gather(preparing, stack.ready(stack.gateway_url), stack.ready(stack.worker_url))
             live_from_ms = _now_ms() + HEAD_START_MS
-            self._enter("back-filling a day of history")
+            self._enter("back-filling 34 hours of history")
             await traffic.backfill(self._world.history(live_from_ms))
             self._state.live_at = self._seconds()
             self._enter("live")
