@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import struct
 import weakref
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
+from stillwatch_streams.checksums import CheckingClient
 from stillwatch_streams.record_batches import Fetched, WholeBatches, hand_over_whole_batches
 from support.builders import T0
 
@@ -73,6 +75,11 @@ def test_a_damaged_batch_is_an_error_as_it_is_for_aiokafka() -> None:
             list(records)
 
 
+def test_what_is_known_to_be_intact_is_not_checked_again() -> None:
+    memory = batch(10, 3)[:-2] + b"!!"
+    assert len(list(WholeBatches(records_of(memory, 10), intact=True))) == 3
+
+
 def test_no_cycle_keeps_the_memory_until_the_collector_comes() -> None:
     found = records_of(batch(10, 3), 10)
     seen = weakref.ref(found)
@@ -92,7 +99,7 @@ class Started:
     def __init__(self, isolation: int) -> None:
         self._fetcher = Fetcher.__new__(Fetcher)
         vars(self._fetcher).update(
-            _isolation_level=isolation, _key_deserializer=None, _value_deserializer=None, _records={}
+            _isolation_level=isolation, _key_deserializer=None, _value_deserializer=None, _records={}, _client=None
         )
 
 
@@ -103,8 +110,19 @@ def test_what_a_fetcher_takes_in_becomes_whole_batches_and_errors_stay() -> None
     fetched[PLACE] = FetchResult(PLACE, assignment=None, partition_records=records_of(batch(10, 3), 10), backoff=0)
     assert isinstance(fetched, Fetched)
     assert isinstance(fetched[PLACE]._partition_records, WholeBatches)
+    assert isinstance(consumer._fetcher._client, CheckingClient)
     fetched[PLACE] = "an error"
     assert fetched[PLACE] == "an error"
+
+
+@pytest.mark.parametrize("intact", [True, False])
+def test_a_fetch_that_was_found_intact_is_believed(intact: bool) -> None:
+    fetched = Fetched({tuple(PLACE)} if intact else set())
+    damaged = records_of(batch(10, 3)[:-2] + b"!!", 10)
+    fetched[PLACE] = FetchResult(PLACE, assignment=None, partition_records=damaged, backoff=0)
+    records = iter(fetched[PLACE]._partition_records)
+    with nullcontext() if intact else pytest.raises(CorruptRecordException, match="Invalid CRC"):
+        assert len(list(records)) == 3
 
 
 def test_a_consumer_that_skips_aborted_transactions_is_refused() -> None:
