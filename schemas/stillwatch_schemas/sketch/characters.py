@@ -24,15 +24,15 @@ _MARKS = "\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0dff"
 
 UNSPACED_CHAR = re.compile(f"[{_UNSPACED}]")
 
-_GAP, _WORD, _ALONE, _NOTHING, _END = range(5)
+GAP, WORD, ALONE, NOTHING, END = range(5)
 """Kinds of characters: between words, part of one, a word by itself, left out, and what stands between texts."""
 _KINDS = (
-    (_WORD, re.compile(f"[\\w{_MARKS}]++")),
-    (_GAP, re.compile("_")),
-    (_ALONE, re.compile(f"[{_UNSPACED}]++")),
+    (WORD, re.compile(f"[\\w{_MARKS}]++")),
+    (GAP, re.compile("_")),
+    (ALONE, re.compile(f"[{_UNSPACED}]++")),
     # soft hyphen, zero-width, direction marks; apostrophes, so that "don't" is one word
-    (_NOTHING, re.compile("['\u2019\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]++")),
-    (_END, re.compile("\0")),
+    (NOTHING, re.compile("['\u2019\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]++")),
+    (END, re.compile("\0")),
 )
 """Later ones win."""
 _HAN_PLANES = range(0x20000, 0x40000)
@@ -43,18 +43,23 @@ Codes = npt.NDArray[np.uint32]
 
 def words_of(texts: list[str]) -> list[bytes]:
     """The words of each case-folded text in UTF-8, white space between them."""
-    line = "\0".join([text.replace("\0", " ") for text in texts])
-    codes = np.frombuffer(line.encode("utf-32-le", "surrogatepass"), dtype="<u4")
-    kinds = _kinds().take(codes)
-    shown = kinds != _NOTHING
+    codes = joined(texts)
+    kinds = kinds_of_characters().take(codes)
+    shown = kinds != NOTHING
     if not shown.all():
         codes, kinds = codes[shown], kinds[shown]
-    spaced = np.where(kinds == _GAP, _SPACE, codes)
-    alone = kinds == _ALONE
+    spaced = np.where(kinds == GAP, _SPACE, codes)
+    alone = kinds == ALONE
     if alone.any():
         spaced = _spread(spaced, alone)
     words = spaced.astype("<u4", copy=False).tobytes().decode("utf-32-le", "surrogatepass")
     return words.encode("utf-8", "surrogatepass").split(b"\0")
+
+
+def joined(texts: list[str]) -> Codes:
+    """The characters of texts end to end, a character of kind END between them."""
+    line = "\0".join([text.replace("\0", " ") for text in texts])
+    return np.frombuffer(line.encode("utf-32-le", "surrogatepass"), dtype="<u4")
 
 
 def _spread(codes: Codes, alone: npt.NDArray[np.bool_]) -> Codes:
@@ -67,12 +72,12 @@ def _spread(codes: Codes, alone: npt.NDArray[np.bool_]) -> Codes:
 
 
 @functools.cache
-def _kinds() -> npt.NDArray[np.uint8]:
+def kinds_of_characters() -> npt.NDArray[np.uint8]:
     """The kind of each character. Beyond the first two planes there is Han and nothing else that makes words."""
     characters = "".join(map(chr, range(_HAN_PLANES.start)))
-    table = np.full(sys.maxunicode + 1, _GAP, dtype=np.uint8)
+    table = np.full(sys.maxunicode + 1, GAP, dtype=np.uint8)
     for kind, pattern in _KINDS:
         for run in pattern.finditer(characters):
             table[run.start() : run.end()] = kind
-    table[_HAN_PLANES.start : _HAN_PLANES.stop] = _ALONE
+    table[_HAN_PLANES.start : _HAN_PLANES.stop] = ALONE
     return table

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from stillwatch_schemas.compiled import Number, compiled, part
 from stillwatch_schemas.sketch import phrase_search, token_edges, token_vectors
+from stillwatch_schemas.sketch.compiled_characters import words_of
 from stillwatch_schemas.sketch.edges import EDGE_TOKENS
 from stillwatch_schemas.sketch.hashing import TokenHash, subkey
 from stillwatch_schemas.sketch.lexicon import saturated
@@ -57,6 +58,8 @@ class _Desk(NamedTuple):
 class CompiledMeasurer(Measurer):
     """Equal to `PlainMeasurer`."""
 
+    _words_of = staticmethod(words_of)
+
     def __init__(self, key: bytes) -> None:
         super().__init__(key)
         self._token_hash = TokenHash(key)
@@ -71,13 +74,13 @@ class CompiledMeasurer(Measurer):
             numbers=np.empty((_MOST_TEXTS, _COLUMNS), np.int64),
             embeddings=np.empty((_MOST_TEXTS, DIMENSIONS), np.int8),
         )
-        self.one("This compiles what is compiled, or finds it in the cache, before there is anything to measure.")
+        self.one("déjà vu")  # compiles what is compiled, or finds it in the cache, before a prompt has to wait for it
 
     def many(self, prompts: list[str]) -> Iterator[Measured]:
         """Part by part: one short piece of code at a time stays in the processor's caches."""
         if not prompts:
             return iter(())
-        texts, folded, words = normalise_many(prompts)
+        texts, folded, words = normalise_many(prompts, self._words_of)
         scripts = list(map(script_of, texts))
         of_words = list(self._of_many_words(words, scripts))
         return map(

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from stillwatch_schemas.sketch.characters import words_of
 from stillwatch_schemas.sketch.edges import NO_EDGES, Edges, edge_hashes
 from stillwatch_schemas.sketch.hashing import TextHash, TokenHashes
 from stillwatch_schemas.sketch.lexicon import NO_SCORES, Lexicon, Scores
@@ -53,6 +54,8 @@ class Measured(NamedTuple):
 class Measurer(ABC):
     """Everything that is measured under one key."""
 
+    _words_of = staticmethod(words_of)
+
     def __init__(self, key: bytes) -> None:
         self._text_hash = TextHash(key, b"text")
         self._template_hash = TextHash(key, b"template")
@@ -68,7 +71,7 @@ class Measurer(ABC):
 
     def one(self, prompt: str) -> Measured:
         """What is measured of a prompt."""
-        text, folded, words = normalise(prompt)
+        text, folded, words = normalise(prompt, self._words_of)
         script = script_of(text)
         of_words = self._of_words(words, script)
         return Measured(

@@ -7,7 +7,7 @@ most traffic, takes a short cut through `bytes.translate`; a test holds it equal
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -59,6 +59,8 @@ class Normals(NamedTuple):
     """As in `Normal`."""
 
 
+WordsOf = Callable[[list[str]], list[bytes]]
+"""See `characters.words_of`."""
 _Parts = tuple[str, bytes, bytes]
 
 
@@ -79,21 +81,21 @@ def tokenise(text: str) -> list[str]:
     return tokens_of(normalise(text).words)
 
 
-def normalise(text: str) -> Normal:
-    """Clip and normalise a text once for all parts of the sketch."""
+def normalise(text: str, words_of: WordsOf = words_of) -> Normal:
+    """Clip and normalise a text once for all parts of the sketch; `words_of` finds words in any script."""
     clipped = clip(text)
     if clipped.isascii():
         data = clipped.encode("ascii")
         folded = _collapsed(data.translate(_ASCII_FOLD))
         return Normal(clipped, folded, data.translate(_ASCII_WORDS, b"'"))
-    return normalise_any(clipped)
+    return normalise_any(clipped, words_of)
 
 
-def normalise_many(texts: list[str]) -> Normals:
+def normalise_many(texts: list[str], words_of: WordsOf = words_of) -> Normals:
     """What `normalise` gives for each of some texts, worked on end to end."""
     clipped = list(map(clip, texts))
     in_ascii = _ascii_parts([text for text in clipped if text.isascii()])
-    others = _other_parts([text for text in clipped if not text.isascii()])
+    others = _other_parts([text for text in clipped if not text.isascii()], words_of)
     parts = [next(in_ascii if text.isascii() else others) for text in clipped]
     return Normals(*map(list, zip(*parts, strict=True)))
 
@@ -104,7 +106,7 @@ def _ascii_parts(texts: list[str]) -> Iterator[_Parts]:
     return zip(texts, folded, data.translate(_ASCII_WORDS, b"'").split(SEPARATOR), strict=False)
 
 
-def _other_parts(texts: list[str]) -> Iterator[_Parts]:
+def _other_parts(texts: list[str], words_of: WordsOf) -> Iterator[_Parts]:
     compatible = list(map(_compatible, texts))
     folded = list(map(str.casefold, compatible))
     return zip(compatible, map(_utf_8, folded), words_of(folded), strict=False)
@@ -126,7 +128,7 @@ def _all_collapsed(folded: bytes) -> list[bytes]:
     return [text.rstrip(b" ") for text in codes[kept].tobytes().split(SEPARATOR)]
 
 
-def normalise_any(clipped: str) -> Normal:
+def normalise_any(clipped: str, words_of: WordsOf = words_of) -> Normal:
     """The general path of `normalise`, for any script."""
     text = _compatible(clipped)
     folded = text.casefold()

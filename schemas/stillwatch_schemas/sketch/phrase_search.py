@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from stillwatch_schemas.compiled import Number, Record, part
 from stillwatch_schemas.sketch.lexicon import ANY_NUMBER, FEW_WORDS, MOST_FEW_WORDS, Lexicon
 from stillwatch_schemas.sketch.traits import DIGITS, LEXICON_SHIFT
-from stillwatch_schemas.sketch.vocabulary import Places, Words
+from stillwatch_schemas.sketch.vocabulary import MOST_WORDS, Places, Words
 
 _NUMBER, _FEW = -1, -2
 """Parts of a phrase that are no words."""
+_NOWHERE = -1
 GROUPS = 3
 
 
@@ -26,8 +27,12 @@ class Phrases(NamedTuple):
     """The first phrase of each most telling word, by number; one more at the end."""
     mentioned_in: NDArray[np.uint64]
     """By number of a word: the last text that held it."""
+    first: NDArray[np.int32]
+    """By number of a word: which token of that text it is first."""
     mentioned: NDArray[np.int32]
-    """Words of any phrase in this text, by number."""
+    """The numbers of all such words in this text."""
+    following: NDArray[np.int32]
+    """By token: where the same word comes next, or `_NOWHERE`."""
 
 
 def phrases_of(lexicon: Lexicon) -> Phrases:
@@ -43,17 +48,20 @@ def phrases_of(lexicon: Lexicon) -> Phrases:
                 ("weight", "<i4"),
                 ("words", "<i4", most_words),
                 ("parts", "<i4", most_parts),
+                ("opening", "<i4"),
                 ("size", "u1"),
             ]
         ),
     )
     for row, phrase in zip(table, phrases, strict=True):
         row["group"], row["weight"], row["size"] = phrase.group, phrase.weight, len(phrase.parts)
+        row["opening"] = lexicon.number("1" if phrase.parts[0] == ANY_NUMBER else phrase.parts[0])
         row["words"][: len(phrase.words)] = list(map(lexicon.number, phrase.words))
         row["parts"][: len(phrase.parts)] = [_part_of(part, lexicon) for part in phrase.parts]
     numbers = np.arange(lexicon.greatest_number + 2)
     starts = np.searchsorted(table["words"][:, 0], numbers).astype(np.int32)
-    return Phrases(table, starts, np.zeros(len(numbers), np.uint64), np.zeros(len(numbers), np.int32))
+    first, mentioned = np.zeros((2, len(numbers)), np.int32)
+    return Phrases(table, starts, np.zeros(len(numbers), np.uint64), first, mentioned, np.zeros(MOST_WORDS, np.int32))
 
 
 def _part_of(part: str, lexicon: Lexicon) -> int:
@@ -68,20 +76,25 @@ def search(phrases: Phrases, words: Words, places: Places, text: Number, sums: N
     for number in phrases.mentioned[: _mention(phrases, words, places, text)]:
         for at in range(phrases.starts[number], phrases.starts[number + 1]):
             phrase = phrases.table[at]
-            if _all_mentioned(phrase, phrases.mentioned_in, text) and _holds(phrase, words, places):
+            if _all_mentioned(phrase, phrases.mentioned_in, text) and _holds(phrase, phrases, words, places):
                 sums[phrase.group] += phrase.weight
 
 
 @part
 def _mention(phrases: Phrases, words: Words, places: Places, text: Number) -> int:
-    """Note the text's words that occur in any phrase; how many there are."""
+    """Note the text's words that occur in any phrase, and where; how many there are."""
     count = 0
-    for place in places:
-        number = words[place].traits >> LEXICON_SHIFT
-        if number and phrases.mentioned_in[number] != text:
+    for at in range(len(places) - 1, -1, -1):
+        number = words[places[at]].traits >> LEXICON_SHIFT
+        if number == 0:
+            continue
+        phrases.following[at] = phrases.first[number]
+        if phrases.mentioned_in[number] != text:
             phrases.mentioned_in[number] = text
+            phrases.following[at] = _NOWHERE
             phrases.mentioned[count] = number
             count += 1
+        phrases.first[number] = at
     return count
 
 
@@ -96,12 +109,14 @@ def _all_mentioned(phrase: Record, mentioned_in: NDArray[np.uint64], text: Numbe
 
 
 @part
-def _holds(phrase: Record, words: Words, places: Places) -> bool:
+def _holds(phrase: Record, phrases: Phrases, words: Words, places: Places) -> bool:
     if phrase.size == 1:
         return True
-    for start in range(len(places)):  # noqa: SIM110 - a generator can't be compiled
-        if _stands_at(phrase, words, places[start:]):
+    at = phrases.first[phrase.opening]
+    while at != _NOWHERE:
+        if _stands_at(phrase, words, places[at:]):
             return True
+        at = phrases.following[at]
     return False
 
 
