@@ -5,8 +5,6 @@ What the shard meets in its own first two days is not news: every model is seen 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +18,9 @@ MOST_MODELS = 4_096
 class ModelAges:
     """First pane of each model of one partition, by the hash of its name."""
 
-    def __init__(self, fresh_panes: int, first: Mapping[int, int] | None = None) -> None:
+    def __init__(self, fresh_panes: int) -> None:
         self.fresh_panes = fresh_panes
-        self._first = dict(first or {})
+        self._first: dict[int, int] = {}
 
     def look_up(self, events: Events) -> NDArray[np.bool_]:
         """Take in the models of a segment, sorted by pane; which events go to a model released a short time ago."""

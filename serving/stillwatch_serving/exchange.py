@@ -78,11 +78,6 @@ class ResponseWatch:
         self._finish: str | None = None
         self._chunks = 0
 
-    @property
-    def streaming(self) -> bool:
-        """Whether the answer is a stream of server-sent events."""
-        return self._streaming
-
     def started(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """The response's head."""
         by_name = {name.lower(): value for name, value in headers}

@@ -51,7 +51,7 @@ class LogImage:
     marker does not. So memory holds at most two versions of a row for each term whose garbage is still in the log.
     """
 
-    def __init__(self, where: str = "") -> None:
+    def __init__(self, where: str) -> None:
         self._where = where
         self._slots: defaultdict[bytes, dict[bytes, bytes]] = defaultdict(dict)
         self._markers: dict[bytes, bytes] = {}

@@ -14,7 +14,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from stillwatch_schemas.errors import BrokerError
@@ -22,7 +22,8 @@ from stillwatch_schemas.errors import BrokerError
 LOOPBACK = "127.0.0.1"
 
 _TIED = str(Path(__file__).with_name("tied.py"))
-_POLL_SECONDS = 0.01
+_POLL_SECONDS, _ANSWER_SECONDS = 0.01, 1.0
+_LOG_TAIL_LINES = 5
 _CORRELATION = 7
 # Metadata request, version 1, client id "stillwatch", no topics: the smallest question only a working broker answers.
 _METADATA_REQUEST = struct.pack(">hhih10si", 3, 1, _CORRELATION, 10, b"stillwatch", 0)
@@ -49,10 +50,10 @@ def require_free_port(port: int) -> int:
     return port
 
 
-def live_brokers(port: int, *, timeout_seconds: float = 1.0) -> int:
-    """Ask the broker on loopback `port` how many live brokers its cluster has; 0 when it does not answer."""
+def live_brokers(port: int) -> int:
+    """Ask the broker on loopback `port` how many live brokers its cluster has; 0 without an answer within a second."""
     try:
-        with socket.create_connection((LOOPBACK, port), timeout=timeout_seconds) as connection:
+        with socket.create_connection((LOOPBACK, port), timeout=_ANSWER_SECONDS) as connection:
             connection.sendall(struct.pack(">i", len(_METADATA_REQUEST)) + _METADATA_REQUEST)
             with connection.makefile("rb") as reply:
                 head = reply.read(12)
@@ -67,14 +68,11 @@ def live_brokers(port: int, *, timeout_seconds: float = 1.0) -> int:
 class ServerProcess:
     """A child process that speaks Kafka on a loopback port; it dies with us, however we die."""
 
-    def __init__(
-        self, name: str, command: Sequence[str], *, port: int, log: Path, env: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, name: str, command: Sequence[str], *, port: int, log: Path) -> None:
         self.name = name
         self.port = port
         self.log = log
         self._command = [sys.executable, "-I", "-S", _TIED, str(os.getpid()), *command]
-        self._env = dict(env) if env is not None else None
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -95,7 +93,7 @@ class ServerProcess:
         with self.log.open("ab") as log:
             # Its own process group: Ctrl-C at the terminal reaches us first, and we stop the server last.
             self._process = subprocess.Popen(  # noqa: S603 - the command is ours, no shell, no outside input
-                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._env, process_group=0
+                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
             )
 
     def wait_ready(self, timeout_seconds: float) -> None:
@@ -136,9 +134,9 @@ class ServerProcess:
             process.send_signal(signal.SIGKILL)
             process.wait()
 
-    def _log_tail(self, lines: int = 5) -> str:
+    def _log_tail(self) -> str:
         try:
-            text = self.log.read_text(errors="replace").strip().splitlines()[-lines:]
+            text = self.log.read_text(errors="replace").strip().splitlines()[-_LOG_TAIL_LINES:]
         except OSError:
             text = []
         return f"Its log {self.log} ends with: " + (" | ".join(text) if text else "nothing")

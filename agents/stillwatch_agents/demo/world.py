@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from stillwatch_models.config import EngineConfig, PolicyConfig
 from stillwatch_schemas.events import RequestEvent
-from stillwatch_streams.simulator import Label, LabelledEvent, Scenario, generate, labels, load_scenario
+from stillwatch_streams.simulator import Label, LabelledEvent, generate, labels, load_scenario
 from stillwatch_streams.simulator.live import moved
 
 SCENARIO_PATH = Path(__file__).with_name("live.toml")
@@ -26,8 +26,8 @@ DAY_MS = 86_400_000
 class World:
     """One run's traffic; equal seeds give equal traffic."""
 
-    def __init__(self, *, seed: int, speed: float, scenario: Scenario | None = None) -> None:
-        self.scenario = load_scenario(SCENARIO_PATH) if scenario is None else scenario
+    def __init__(self, *, seed: int, speed: float) -> None:
+        self.scenario = load_scenario(SCENARIO_PATH)
         self.speed = speed
         self.truth: dict[str, Label] = {label.account_id: label for label in labels(self.scenario, seed)}
         self._events = generate(self.scenario, seed, 0)

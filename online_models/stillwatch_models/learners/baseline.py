@@ -11,10 +11,10 @@ class FadingBaseline:
     """Mean and variance of a series in which the past fades (Finch 2009, as `river.stats.EWMean`).
 
     The variance is the mean of squares less the square of the mean, both kept by River. River's objects hold a single
-    number each, so a dump is that number and a restore is one update of a fresh object.
+    number each, so a dump is that number and a restore is one update of a fresh object; an empty dump begins afresh.
     """
 
-    def __init__(self, fading_factor: float, dump: Sequence[float] = ()) -> None:
+    def __init__(self, fading_factor: float, dump: Sequence[float]) -> None:
         self._mean = stats.EWMean(fading_factor)
         self._square = stats.EWMean(fading_factor)
         self.count = 0

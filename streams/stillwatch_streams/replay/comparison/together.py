@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stillwatch_models.config import EngineConfig
 
-from stillwatch_streams.replay.engines import MakeEngines, standard_engines
+from stillwatch_streams.replay.engines import standard_engines
 from stillwatch_streams.replay.folder import OutputFolder
 from stillwatch_streams.replay.reading import Input, Progress, Reading
 from stillwatch_streams.replay.report import Story
@@ -21,16 +21,20 @@ def run_together(
     out: Path,
     configs: Mapping[str, EngineConfig],
     *,
-    stop: StopFlag | None = None,
-    progress: Progress | None = None,
-    engines: MakeEngines = standard_engines,
+    stop: StopFlag | None,
+    progress: Progress | None,
 ) -> dict[str, Story]:
     """Each configuration's replay, by the name of its folder in `out`; the files are those of replay."""
     with ExitStack() as folders:
         reading = Reading(given)
         partitions = reading.partitions
         runs = {
-            name: Run(config, folders.enter_context(OutputFolder(out / name)), engines(config, partitions), partitions)
+            name: Run(
+                config,
+                folders.enter_context(OutputFolder(out / name)),
+                standard_engines(config, partitions),
+                partitions,
+            )
             for name, config in configs.items()
         }
         reading.drive(list(runs.values()), stop or StopFlag(), progress)
