@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from stillwatch_schemas.errors import ConfigError
 
-from stillwatch_models.campaigns.clumps import TESTS, ContentTest
+from stillwatch_models.campaigns.content_tests import TESTS, ContentTest
 from stillwatch_models.config import EngineConfig
 from stillwatch_models.detectors import DETECTORS
 from stillwatch_models.detectors.groups import GROUP_DETECTORS

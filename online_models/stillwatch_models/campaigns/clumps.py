@@ -3,12 +3,7 @@
 Each account is the direction in which the mean embedding of its requests departs from ordinary traffic's. Two accounts
 are neighbours when these directions nearly agree and they work at the same pace: one operation drives its accounts
 alike. Accounts with at least two neighbours form the cores of clumps; connected cores of three organisations or more
-are a clump. Three tests differ in which requests they look at:
-
-- `one_shot_clump`: requests that open a conversation, of accounts that do nothing else, follow no template and do not
-  repeat themselves. Neither style nor evidence of the account's own is asked for.
-- `harvest_clump`: harvest events only; so a campaign that mixes in innocent talk is seen as well.
-- `wrapped_clump`: harvest events but for a template around them: a constant wrapper hides nothing.
+are a clump. The tests differ in which accounts and requests they look at (`content_tests`).
 
 Where the first word is nearly always the same (translate, summarise, ...), like content is no wonder: there two
 accounts are neighbours only if they also share rare passages (`likeness`).
@@ -17,7 +12,7 @@ accounts are neighbours only if they also share rare passages (`likeness`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations, compress
 
 import msgspec
@@ -25,26 +20,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from stillwatch_schemas.signals import Content, Profile
+from stillwatch_schemas.signals import Profile
 
+from stillwatch_models.campaigns.content_tests import TESTS, ContentTest, mean_of, pace, persists
 from stillwatch_models.campaigns.known import KnownAccount
 from stillwatch_models.campaigns.likeness import RarePassages, Shared, organisation, shared_texts
 from stillwatch_models.cell import MS_PER_HOUR
-from stillwatch_models.columns import EMBEDDING
-from stillwatch_models.evidence import STRICT_BOUNDS
-from stillwatch_models.features import FULL_EMBEDDING
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
-MANY_BLOCKS, FEW_BLOCKS, SEEN_AGAIN_BLOCKS = 8, 3, 12
-"""An account is compared once it was active in eight hours, or in three of them if it was seen again 12 hours after
-it came: what starts and ends in one working day is a job, such as an evaluation run."""
-MOST_OVERLAP, MOST_VIRAL = 0.5, 0.05
-LEAST_ORGANISATIONS = 3
-CORE_NEIGHBOURS = 2
-JOINING_NEIGHBOURS = 3
-JOINING_SLACK = 0.05
+MOST_OVERLAP = 0.5
+"""Share of an account's texts that one other may have sent too; beyond, both took them from somewhere."""
+LEAST_ORGANISATIONS, CORE_NEIGHBOURS = 3, 2
+JOINING_NEIGHBOURS, JOINING_SLACK = 3, 0.05
 """An account with three neighbours in a clump joins it at a cosine this much lower; one near the clump's mean direction
 too, since directions that agree to a cosine c agree with their mean to about the root of c."""
 KNOWN_MEAN = 5
@@ -54,77 +43,13 @@ SAME_PACE = 1.0
 FIXED_OPENING = 0.6
 """Share of one first word from which on like content needs another reason."""
 LEAST_RARE = 0.15
+"""Share of rare passages in common from which on these are reason enough; see `RarePassages.share`."""
 KEPT_NEIGHBOURS = 64
 """Of an account's neighbours so many are followed; in a clump of thousands they are plenty."""
 ROWS_AT_ONCE = 1_024
+"""Accounts compared with all others at once: more would only take memory."""
 COMPARED_FOR_CHANCE = 40
 """Accounts whose pairs tell how common shared passages are."""
-
-
-class ContentTest(msgspec.Struct, frozen=True, kw_only=True):
-    """One way to look at accounts' contents."""
-
-    name: str
-    least_cosine: float
-    content: Callable[[Profile], Content]
-    admits: Callable[[Profile, Shared], bool]
-    words: str
-    """What the requests are called in an explanation."""
-    fixed_opening_needs_reason: bool = False
-
-
-def _admits_one_shot(profile: Profile, shared: Shared) -> bool:
-    content = profile.one_shot
-    return (
-        content.count >= 15  # noqa: PLR2004 - the limits of this test stand together here and nowhere else
-        and shared.viral <= MOST_VIRAL
-        and profile.one_shot_share >= 0.9  # noqa: PLR2004 - as above
-        and profile.answer_tokens >= 30  # noqa: PLR2004 - as above
-        and profile.repeat_share <= 0.25  # noqa: PLR2004 - as above
-        and profile.template_share < 0.5  # noqa: PLR2004 - as above
-        and float(np.linalg.norm(mean_of(content))) < 0.62  # noqa: PLR2004 - as above; more is one text over and over
-    )
-
-
-def _admits_harvest(profile: Profile, shared: Shared) -> bool:  # noqa: ARG001 - the tests share one signature
-    return (
-        profile.harvested.count >= 8  # noqa: PLR2004 - as above
-        and profile.nats >= 0
-        and profile.harvest > STRICT_BOUNDS[0] * profile.answers
-    )
-
-
-def _admits_wrapped(profile: Profile, shared: Shared) -> bool:  # noqa: ARG001 - the tests share one signature
-    return (
-        profile.wrapped_one_shot.count >= 10  # noqa: PLR2004 - as above
-        and profile.wrapped > 0.55 * profile.answers
-    )
-
-
-TESTS = (
-    ContentTest(
-        name="one_shot_clump",
-        least_cosine=0.8,
-        content=lambda profile: profile.one_shot,
-        admits=_admits_one_shot,
-        words="one-shot requests",
-        fixed_opening_needs_reason=True,
-    ),
-    ContentTest(
-        name="harvest_clump",
-        least_cosine=0.7,
-        content=lambda profile: profile.harvested,
-        admits=_admits_harvest,
-        words="harvest events",
-    ),
-    ContentTest(
-        name="wrapped_clump",
-        least_cosine=0.8,
-        content=lambda profile: profile.wrapped_one_shot,
-        admits=_admits_wrapped,
-        words="wrapped harvest events",
-    ),
-)
 
 
 class Clump(msgspec.Struct, frozen=True):
@@ -146,18 +71,6 @@ class Clump(msgspec.Struct, frozen=True):
     """How many these are."""
 
 
-def mean_of(content: Content) -> Floats:
-    """Mean embedding, of length 1 at most."""
-    if not content.count or len(content.embedding) != 2 * EMBEDDING:
-        return np.zeros(EMBEDDING)
-    return np.frombuffer(content.embedding, "<i2").astype(np.float64) / (content.count * FULL_EMBEDDING)
-
-
-def pace(profile: Profile) -> float:
-    """Requests per active hour, in doublings."""
-    return float(np.log2(profile.events / max(1, profile.blocks)))
-
-
 def clumps(
     accounts: Sequence[KnownAccount],
     ordinary: Floats,
@@ -168,7 +81,7 @@ def clumps(
 
     `block_ms` is the length of the blocks that profiles count activity in.
     """
-    persisting = [_persists(known.profile, block_ms) for known in accounts]
+    persisting = [persists(known.profile, block_ms) for known in accounts]
     shared = shared_texts(accounts, persisting)
     accounts = list(compress(accounts, persisting))
     shared = list(compress(shared, persisting))
@@ -199,11 +112,6 @@ def _clumps_of(
 
 def _compared(test: ContentTest, profile: Profile, shared: Shared) -> bool:
     return shared.overlap < MOST_OVERLAP and test.admits(profile, shared)
-
-
-def _persists(profile: Profile, block_ms: int) -> bool:
-    seen_again = profile.pane_end_ms - profile.first_seen_ms >= SEEN_AGAIN_BLOCKS * block_ms
-    return profile.blocks >= MANY_BLOCKS or (profile.blocks >= FEW_BLOCKS and seen_again)
 
 
 def _median_cosine(directions: Floats) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from stillwatch_schemas.findings import Activity, Evidence, Finding, Ruling, SubjectKind
 from stillwatch_schemas.signals import Profile
 
-from stillwatch_models.campaigns.clumps import pace
+from stillwatch_models.campaigns.content_tests import pace
 from stillwatch_models.campaigns.infrastructure import Common, Everybody
 from stillwatch_models.campaigns.roll import Campaign, Found
 from stillwatch_models.evidence import STRICT_BOUNDS

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from stillwatch_models import evidence
-from stillwatch_models.campaigns.clumps import TESTS, Clump, clumps
+from stillwatch_models.campaigns.clumps import Clump, clumps
+from stillwatch_models.campaigns.content_tests import TESTS
 from stillwatch_models.campaigns.evidence import MOST_OWN, pooled
 from support.profiling import direction, known, make_profile
 
