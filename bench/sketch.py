@@ -109,7 +109,7 @@ def cpu_us(work: Callable[[], object]) -> float:
 def table(rows: list[dict[str, Any]], yard: float) -> str:
     """The rows as Markdown."""
     lines = [
-        f"| prompts | alone, us | in batches of {BATCH} | best: alone / batch | yardsticks of {yard:.0f} us | plain, us |",
+        f"| prompts | alone, us | batch of {BATCH} | best: alone / batch | yardsticks of {yard:.0f} us | plain, us |",
         "|---|---|---|---|---|---|",
     ]
     lines += [
