@@ -283,32 +283,32 @@ class AccountTable:
             self.dirty.discard(slot)
             self._deleted.add(account_id)
             self.rows[slot] = np.zeros((), HOT)
-            self._bodies.clear(slot)
             if slot in keep_slots:
                 self.rows["key"][slot] = key_of(account_id)
             else:
                 del self._slots[account_id]
                 self.ids[slot] = None
                 self._free.append(slot)
+        self._bodies.clear(slots)
         self.live -= len(slots)
 
     def take_dirty(self) -> Iterator[tuple[str, bytes | None]]:
         """Changed rows as bytes (None: deleted) in key order; they become clean."""
         deleted, self._deleted = self._deleted, set()
         dirty, self.dirty = sorted(self.dirty), set()
-        changed = dict(self._dump(dirty))
+        changed = dict(self._dump(np.array(dirty, np.intp)))
         for account_id in sorted(deleted - changed.keys()):
             yield account_id, None
         yield from sorted(changed.items())
 
     def dump(self) -> Iterator[tuple[str, bytes]]:
         """All rows as bytes, in key order."""
-        return iter(sorted(self._dump(self.used().tolist())))
+        return iter(sorted(self._dump(self.used())))
 
-    def _dump(self, slots: list[int]) -> Iterator[tuple[str, bytes]]:
+    def _dump(self, slots: Slots) -> Iterator[tuple[str, bytes]]:
         """Rows as bytes: what is hot, and the packed body."""
-        hot, size = take(self.rows, np.array(slots, np.intp)).tobytes(), HOT.itemsize
-        for at, (slot, body) in enumerate(zip(slots, self._bodies.packed(slots), strict=True)):
+        hot, size = take(self.rows, slots).tobytes(), HOT.itemsize
+        for at, (slot, body) in enumerate(zip(slots.tolist(), self._bodies.packed(slots), strict=True)):
             yield self.account(slot), hot[at * size : (at + 1) * size] + body
 
     def load(self, account_ids: Sequence[str], rows: Sequence[bytes]) -> None:

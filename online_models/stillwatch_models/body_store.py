@@ -1,8 +1,8 @@
-"""Where the packed bodies of all accounts are: in one array, end to end, each with a little room to grow in.
+"""Where the packed bodies of all accounts are: in blocks of one array, chained.
 
-A Python object for each would cost fifty bytes more, and would leave holes in the heap wherever a body has outgrown its
-place. Here a body that still fits is written over in place; one that does not moves to the end, and its old place is
-waste. When an eighth is waste, all bodies move together into an array of their own.
+A body that grows gets one more block, so no body is ever moved, nothing is left behind, and growth never makes a pane
+wait. Blocks that a body needs no longer are given to the next one that grows. A Python object for each body would cost
+fifty bytes more, and would leave holes in the heap wherever a body has outgrown its place.
 """
 
 from __future__ import annotations
@@ -16,16 +16,21 @@ from stillwatch_schemas.errors import StateError
 
 from stillwatch_models.bodies import Bytes, Words, empty, longest, pack, unpack
 
-PLACE = np.dtype([("start", "i8"), ("size", "u2"), ("room", "u2")])
-"""Of one body, in bytes; all 0 while it is empty."""
-GRAIN = 64
-"""Rooms are multiples of so many bytes."""
-MOST_WASTE = 0.125
-LITTLE = 1 << 20
-"""So many bytes may be wasted whatever their share."""
+PLACE = np.dtype([("first", "u4"), ("size", "u4")])
+"""Of one body: its first block, and its bytes; both 0 while nothing was written."""
+BLOCK = 32
+"""Units of a block, each of four bytes. The first is the number of the next block, 0 in the last one."""
+UNIT = 4
+HELD = (BLOCK - 1) * UNIT
+"""Bytes of a body in a block."""
+GROWTH = 16
+"""The array grows by this part of itself: room for more bodies takes memory, for the system has to clear it."""
+AT_ONCE = 256
+"""Bodies that room is made for together, as if they were of the greatest length."""
 
 Slots = NDArray[np.intp]
 Places = NDArray[np.void]
+Blocks = NDArray[np.uint32]
 
 
 class BodyStore:
@@ -33,35 +38,47 @@ class BodyStore:
 
     def __init__(self, words: int) -> None:
         self._empty = empty(words)
-        self._longest = -(-longest(words) // GRAIN) * GRAIN
+        self._longest = longest(words)
+        self._most_blocks = -(-self._longest // HELD)
         self._places: Places = np.zeros(0, PLACE)
-        self._data: Bytes = np.empty(0, np.uint8)
-        self.used_bytes = 0
-        """Up to the end of the last room: what takes memory."""
-        self._waste = 0
-        """Bytes of these in no body's room."""
+        self._blocks: Blocks = np.zeros((1, BLOCK), np.uint32)
+        """Number 0 is none."""
+        self._used = 1
+        """Blocks that were ever used."""
+        self._free = 0
+        """The first of those that no body has; the others follow as those of a body do."""
+
+    @property
+    def used_bytes(self) -> int:
+        """What the blocks take that were ever used."""
+        return self._used * BLOCK * UNIT
 
     def write(self, slots: Slots, rows: Words, first: int) -> None:
         """Take over the bodies of rows, all from column `first` on; no slot may be named twice."""
-        self._make_room(int(slots.max(initial=-1)) + 1, len(slots) * self._longest)
-        scratch = np.empty(self._longest, np.uint8)
-        self.used_bytes, left = _write(slots, rows, first, self._data, self._places, self.used_bytes, scratch)
-        self._let_go(left)
+        self._make_places(slots)
+        for start in range(0, len(slots), AT_ONCE):
+            self._make_room()
+            some = slice(start, start + AT_ONCE)
+            room = self._scratch()
+            self._used, self._free = _write(
+                slots[some], rows[some], first, self._blocks, self._places, self._used, self._free, room
+            )
 
     def read(self, slots: Slots, rows: Words, first: int) -> None:
         """Write the bodies to rows, from column `first` on."""
-        self._make_room(int(slots.max(initial=-1)) + 1, 0)
-        _read(slots, self._data, self._places, rows, first)
+        self._make_places(slots)
+        _read(slots, self._blocks, self._places, rows, first, self._scratch())
 
-    def packed(self, slots: Sequence[int]) -> Iterator[bytes]:
+    def packed(self, slots: Slots) -> Iterator[bytes]:
         """Each body as `bodies` packs it."""
-        self._make_room(max(slots, default=-1) + 1, 0)
+        self._make_places(slots)
         places = self._places.take(slots)
-        ends = np.cumsum(places["room"], dtype=np.int64)
-        room = np.empty(int(ends[-1]) if len(ends) else 0, np.uint8)
-        _gather(places, self._data, room)
-        data, sizes = room.tobytes(), places["size"].tolist()
-        for start, size in zip([0, *ends.tolist()], sizes, strict=False):
+        sizes = places["size"]
+        ends = np.cumsum(-(-sizes.astype(np.int64) // HELD) * HELD)
+        room = np.empty(int(ends[-1]) // UNIT if len(ends) else 0, np.uint32)
+        _gather(places, self._blocks, room)
+        data = room.tobytes()
+        for start, size in zip([0, *ends.tolist()], sizes.tolist(), strict=False):
             yield data[start : start + size] or self._empty
 
     def load(self, slots: Slots, packed: Sequence[bytes]) -> None:
@@ -72,121 +89,148 @@ class BodyStore:
                 f"Bodies of accounts have {sizes.min()} to {sizes.max()} bytes; {len(self._empty)} to {self._longest}"
                 " are possible. The checkpoint is damaged: start with empty state, stillwatch worker --reset-state."
             )
-        self._make_room(int(slots.max(initial=-1)) + 1, len(slots) * self._longest)
-        joined, scratch = np.frombuffer(b"".join(packed), np.uint8), np.empty(self._longest, np.uint8)
-        self.used_bytes, left = _load(slots, joined, sizes, self._data, self._places, self.used_bytes, scratch)
-        self._let_go(left)
+        self._make_places(slots)
+        for start in range(0, len(slots), AT_ONCE):
+            self._make_room()
+            some = slice(start, start + AT_ONCE)
+            joined = np.frombuffer(b"".join(packed[some]), np.uint8)
+            self._used, self._free = _load(
+                slots[some], joined, sizes[some], self._blocks, self._places, self._used, self._free, self._scratch()
+            )
 
-    def clear(self, slot: int) -> None:
-        """Make a body empty."""
-        if slot < len(self._places):
-            room = int(self._places["room"][slot])
-            self._places[slot] = 0
-            self._let_go(room)
+    def clear(self, slots: Slots) -> None:
+        """Make bodies empty."""
+        self._make_places(slots)
+        self._free = _clear(slots, self._blocks, self._places, self._free)
 
-    def _make_room(self, slots: int, size: int) -> None:
-        if slots > len(self._places):
-            more = np.zeros(2 * slots, PLACE)
+    def _scratch(self) -> Blocks:
+        """Room for one body."""
+        return np.zeros(self._most_blocks * (BLOCK - 1), np.uint32)
+
+    def _make_places(self, slots: Slots) -> None:
+        count = int(slots.max(initial=-1)) + 1
+        if count > len(self._places):
+            more = np.zeros(2 * count, PLACE)
             more[: len(self._places)] = self._places
             self._places = more
-        if self.used_bytes + size > len(self._data):
-            self._move(size)
 
-    def _let_go(self, waste: int) -> None:
-        self._waste += waste
-        if self._waste > max(LITTLE, MOST_WASTE * self.used_bytes):
-            self._move(0)
-
-    def _move(self, size: int) -> None:
-        """Everything into an array twice as long and so much more; what is not used of it takes no memory."""
-        data = np.empty(2 * (self.used_bytes - self._waste) + size, np.uint8)
-        self.used_bytes, self._waste = _moved(self._data, self._places, data), 0
-        self._data = data
+    def _make_room(self) -> None:
+        """Room for the next bodies. The system moves large arrays without copying them."""
+        wanted = self._used + AT_ONCE * self._most_blocks
+        if wanted > len(self._blocks):
+            self._blocks.resize((wanted + self._used // GROWTH, BLOCK), refcheck=False)
 
 
 @compiled
 def _write(  # noqa: PLR0917 - in compiled code arguments have positions only
-    slots: Slots, rows: Words, first: int, data: Bytes, places: Places, used: int, scratch: Bytes
+    slots: Slots, rows: Words, first: int, blocks: Blocks, places: Places, used: int, free: int, room: Blocks
 ) -> tuple[int, int]:
-    """Pack bodies and keep them; the bytes used then, and those left behind."""
-    waste = 0
+    """Pack bodies and keep them; the blocks used then, and the first free one."""
     for at in range(len(slots)):
-        size = pack(rows[at, first:], scratch)
-        used, left = _keep(scratch, size, data, places[slots[at]], used)
-        waste += left
-    return used, waste
+        size = pack(rows[at, first:], room.view(np.uint8))
+        used, free = _keep(room, size, blocks, places[slots[at]], used, free)
+    return used, free
 
 
 @compiled
 def _load(  # noqa: PLR0917 - as above
-    slots: Slots, joined: Bytes, sizes: NDArray[np.int64], data: Bytes, places: Places, used: int, scratch: Bytes
+    slots: Slots,
+    joined: Bytes,
+    sizes: NDArray[np.int64],
+    blocks: Blocks,
+    places: Places,
+    used: int,
+    free: int,
+    room: Blocks,
 ) -> tuple[int, int]:
-    """Keep packed bodies that come one after the other; the bytes used then, and those left behind."""
-    waste = at = 0
-    for i in range(len(slots)):
-        scratch[: sizes[i]] = joined[at : at + sizes[i]]
-        used, left = _keep(scratch, sizes[i], data, places[slots[i]], used)
-        waste += left
-        at += sizes[i]
-    return used, waste
+    """Keep packed bodies that come one after the other; the blocks used then, and the first free one."""
+    start = 0
+    for at in range(len(slots)):
+        room.view(np.uint8)[: sizes[at]] = joined[start : start + sizes[at]]
+        used, free = _keep(room, sizes[at], blocks, places[slots[at]], used, free)
+        start += sizes[at]
+    return used, free
 
 
 @part
-def _keep(packed: Bytes, size: Number, data: Bytes, place: Record, used: Number) -> tuple[Number, Number]:
-    left = np.int64(0)
-    if size > place.room:
-        left = np.int64(place.room)
-        place.start = used
-        place.room = _room(size)
-        used += _room(size)
+def _keep(  # noqa: PLR0917 - as above
+    packed: Blocks, size: Number, blocks: Blocks, place: Record, used: int, free: int
+) -> tuple[int, int]:
+    """Write a packed body over the one before."""
+    before, at = 0, np.int64(place.first)
+    for start in range(0, (size + UNIT - 1) // UNIT, BLOCK - 1):
+        if at == 0:
+            at, used, free = _another(blocks, used, free)
+            if before:
+                blocks[before, 0] = at
+            else:
+                place.first = at
+        for i in range(BLOCK - 1):
+            blocks[at, 1 + i] = packed[start + i]
+        before, at = at, np.int64(blocks[at, 0])
     place.size = size
-    _copy(packed, 0, data, place.start, _room(size))
-    return used, left
+    blocks[before, 0] = 0
+    return used, _let_go(at, blocks, free)
 
 
 @part
-def _room(size: Number) -> Number:
-    return (size + GRAIN - 1) // GRAIN * GRAIN
+def _another(blocks: Blocks, used: int, free: int) -> tuple[int, int, int]:
+    """A block that nobody has, the last of its chain; then the blocks used, and the first free one."""
+    if free:
+        at, free = free, np.int64(blocks[free, 0])
+    else:
+        at, used = used, used + 1
+    blocks[at, 0] = 0
+    return at, used, free
 
 
 @part
-def _copy(source: Bytes, at: Number, to: Bytes, start: Number, size: Number) -> None:
-    """Copy whole grains, word by word: a byte at a time, as slices are copied, takes much longer."""
-    words, others = source[at : at + size].view(np.uint64), to[start : start + size].view(np.uint64)
-    for i in range(len(words)):
-        others[i] = words[i]
+def _let_go(at: int, blocks: Blocks, free: int) -> int:
+    """Free a block and all that follow; the first free one then."""
+    while at:
+        following = np.int64(blocks[at, 0])
+        blocks[at, 0] = free
+        at, free = following, at
+    return free
+
+
+@part
+def _copied(place: Record, blocks: Blocks, to: Blocks, start: int) -> int:
+    """Copy a body, in whole blocks; where it ends."""
+    at = np.int64(place.first)
+    while at:
+        for i in range(BLOCK - 1):
+            to[start + i] = blocks[at, 1 + i]
+        start += BLOCK - 1
+        at = np.int64(blocks[at, 0])
+    return start
 
 
 @compiled
-def _read(slots: Slots, data: Bytes, places: Places, rows: Words, first: int) -> None:
+def _read(  # noqa: PLR0917 - as above
+    slots: Slots, blocks: Blocks, places: Places, rows: Words, first: int, room: Blocks
+) -> None:
     """Unpack bodies."""
     for at in range(len(slots)):
-        place = places[slots[at]]
-        if place.size:
-            unpack(data[place.start :], rows[at, first:])
+        if _copied(places[slots[at]], blocks, room, 0):
+            unpack(room.view(np.uint8), rows[at, first:])
         else:
             rows[at, first:] = 0
 
 
 @compiled
-def _gather(places: Places, data: Bytes, to: Bytes) -> None:
-    """Copy some bodies, with their rooms, one after the other."""
-    at = np.int64(0)
+def _gather(places: Places, blocks: Blocks, to: Blocks) -> None:
+    """Copy some bodies one after the other."""
+    at = 0
     for place in places:
-        _copy(data, place.start, to, at, np.int64(place.room))
-        at += np.int64(place.room)
+        at = _copied(place, blocks, to, at)
 
 
 @compiled
-def _moved(data: Bytes, places: Places, to: Bytes) -> int:
-    """Move all bodies, by slot, each into a room of its size; the bytes used then."""
-    used = 0
-    for slot in range(len(places)):
-        place = places[slot]
-        if place.size:
-            room = _room(np.int64(place.size))
-            _copy(data, place.start, to, used, room)
-            place.start = used
-            place.room = room
-            used += room
-    return used
+def _clear(slots: Slots, blocks: Blocks, places: Places, free: int) -> int:
+    """Free all blocks of some bodies; the first free one then."""
+    for at in range(len(slots)):
+        place = places[slots[at]]
+        free = _let_go(np.int64(place.first), blocks, free)
+        place.first = place.size = 0
+    return free
