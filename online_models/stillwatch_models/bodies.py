@@ -64,7 +64,7 @@ def longest(words: int) -> int:
 
 
 @part
-def pack(body: Words, out: Bytes) -> int:
+def pack(body: Words, out: Bytes) -> Number:
     """Write a packed body; returns where it ends."""
     at = np.uint64(-(-len(body) // BITS))
     for eight in range(-(-len(body) // BITS)):
@@ -107,7 +107,8 @@ def unpack(data: Bytes, body: Words) -> None:
 @part
 def _unpack_word(data: Bytes, at: Number) -> tuple[Number, Number]:
     """Read a word; returns it and where it ends. Eight bytes are read; those that are too many are left out."""
-    marks, value = data[at], np.uint64(0)
+    marks: Number = data[at]
+    value: Number = np.uint64(0)
     for i in range(WORD):
         value |= np.uint64(data[at + np.uint64(1 + i)]) << np.uint64(BITS * i)
     value &= _FIRST[_COUNT[marks]]

@@ -154,10 +154,10 @@ def _load(  # noqa: PLR0917 - as above
 
 @part
 def _keep(  # noqa: PLR0917 - as above
-    packed: Blocks, size: Number, blocks: Blocks, place: Record, used: int, free: int
-) -> tuple[int, int]:
+    packed: Blocks, size: Number, blocks: Blocks, place: Record, used: Number, free: Number
+) -> tuple[Number, Number]:
     """Write a packed body over the one before."""
-    before, at = 0, np.int64(place.first)
+    before, at = np.int64(0), np.int64(place.first)
     for start in range(0, (size + UNIT - 1) // UNIT, BLOCK - 1):
         if at == 0:
             at, used, free = _another(blocks, used, free)
@@ -174,7 +174,7 @@ def _keep(  # noqa: PLR0917 - as above
 
 
 @part
-def _another(blocks: Blocks, used: int, free: int) -> tuple[int, int, int]:
+def _another(blocks: Blocks, used: Number, free: Number) -> tuple[Number, Number, Number]:
     """A block that nobody has, the last of its chain; then the blocks used, and the first free one."""
     if free:
         at, free = free, np.int64(blocks[free, 0])
@@ -185,7 +185,7 @@ def _another(blocks: Blocks, used: int, free: int) -> tuple[int, int, int]:
 
 
 @part
-def _let_go(at: int, blocks: Blocks, free: int) -> int:
+def _let_go(at: Number, blocks: Blocks, free: Number) -> Number:
     """Free a block and all that follow; the first free one then."""
     while at:
         following = np.int64(blocks[at, 0])
@@ -195,7 +195,7 @@ def _let_go(at: int, blocks: Blocks, free: int) -> int:
 
 
 @part
-def _copied(place: Record, blocks: Blocks, to: Blocks, start: int) -> int:
+def _copied(place: Record, blocks: Blocks, to: Blocks, start: Number) -> Number:
     """Copy a body, in whole blocks; where it ends."""
     at = np.int64(place.first)
     while at:
@@ -227,7 +227,7 @@ def _gather(places: Places, blocks: Blocks, to: Blocks) -> None:
 
 
 @compiled
-def _clear(slots: Slots, blocks: Blocks, places: Places, free: int) -> int:
+def _clear(slots: Slots, blocks: Blocks, places: Places, free: int) -> Number:
     """Free all blocks of some bodies; the first free one then."""
     for at in range(len(slots)):
         place = places[slots[at]]
