@@ -31,6 +31,7 @@ ACCOUNTS = 20_000
 PER_SECOND = 5_000
 RUNS = (
     ("sketch", 1, 1),
+    ("sketch", 1, 2),
     ("sketch", 2, 1),
     ("sketch", 2, 2),
     ("text", 1, 1),
@@ -101,6 +102,7 @@ def _replay(path: Path, out: Path, partitions: int, jobs: int) -> dict[str, floa
     return {
         "events_per_second": summary["events_per_s"],
         "events_per_cpu_second": round(summary["events"] / summary["cpu_seconds"], 1),
+        "events_per_busiest_cpu_second": round(summary["events"] / summary["busiest_cpu_seconds"], 1),
     }
 
 

@@ -116,7 +116,11 @@ class Pipeline:
 
     def fold(self, partition: int, batch: Batch[Item]) -> None:
         """Fold a batch of one source partition; what follows from it waits for `settle`."""
-        self._folded[partition].append(self.account_shards[partition].process(batch))
+        self.take(partition, self.account_shards[partition].process(batch))
+
+    def take(self, partition: int, made: Outputs) -> None:
+        """What a source partition's account shard has made of a batch somewhere else; it waits for `settle` as well."""
+        self._folded[partition].append(made)
 
     def settle(self) -> None:
         """Everything that follows from the batches folded since the last time, partition by partition."""
@@ -126,11 +130,14 @@ class Pipeline:
             folded.clear()
             self._flow()
 
-    def finish(self) -> None:
-        """End of the input: close the account panes, then the group panes, then decide for the last time."""
+    def finish(self, ends: Iterable[Outputs] | None = None) -> None:
+        """End of the input: close the account panes, then the group panes, then decide for the last time.
+
+        `ends` are what the account shards put out at their end, by partition, where they have been asked already.
+        """
         self.settle()
-        for shard in self.account_shards:
-            self._from_accounts(shard.finish())
+        for outputs in (shard.finish() for shard in self.account_shards) if ends is None else ends:
+            self._from_accounts(outputs)
         self._flow()
         for outputs in self._groups.finish():
             self._findings(outputs)

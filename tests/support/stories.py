@@ -49,6 +49,7 @@ def make_summary(**overrides: Any) -> Summary:
         "seconds": 5.0,
         "events_per_s": 2_469.0,
         "cpu_seconds": 4.9,
+        "busiest_cpu_seconds": 4.9,
         "alerts": 2,
         "incidents": 1,
         "alerts_by_kind": {"distillation": 2},

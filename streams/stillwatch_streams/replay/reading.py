@@ -62,6 +62,17 @@ class Stopwatch:
         self.cpu_seconds += time.process_time()
 
 
+class Times(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run took."""
+
+    seconds: float
+    """By the clock."""
+    cpu_seconds: float
+    """Processor time of all processes."""
+    busiest_cpu_seconds: float
+    """Of the busiest one."""
+
+
 class Listener(Protocol):
     """One detector that follows the input."""
 
@@ -94,10 +105,12 @@ class Reading:
         self.error: str | None = None
         self.watch = Stopwatch()
         """The whole pass, the listeners' time included."""
+        self.elsewhere: list[float] = []
+        """Processor time of each other process that took part, seconds."""
         self._listeners: Sequence[Listener] = ()
         self._reader = Reader(given.sources, given.ingest, between=given.between, verdicts=given.verdicts)
-        self._sketching = _sketching(given, mine)
-        self.partitions = _partitions(given)
+        self.partitions = partitions_of(given)
+        self._sketching = _sketching(given, self.partitions, mine)
 
     def drive(self, listeners: Sequence[Listener], stop: StopFlag, progress: Progress | None) -> None:
         """Feed everything to the listeners until the sources end, one breaks off, or somebody asks to stop."""
@@ -110,7 +123,7 @@ class Reading:
             for listener in listeners:
                 with listener.watch:
                     listener.end()
-        self.watch.cpu_seconds += self._sketching.cpu_seconds
+        self.elsewhere += self._sketching.cpu_seconds.values()
 
     def _steps(self, stop: StopFlag, progress: Progress | None) -> None:
         with contextlib.closing(self._sketching(self._reader.steps(self.partitions))) as steps:
@@ -135,24 +148,29 @@ class Reading:
         self.last_ts = step.last_ts
         step.forget()
 
-    def times_of(self, listener: Listener) -> tuple[float, float]:
-        """Wall and processor time as if this listener had been alone."""
+    def times_of(self, listener: Listener) -> Times:
+        """The times as if this listener had been alone."""
         others = [other.watch for other in self._listeners if other is not listener]
-        seconds = self.watch.seconds - sum(other.seconds for other in others)
-        return seconds, self.watch.cpu_seconds - sum(other.cpu_seconds for other in others)
+        here = self.watch.cpu_seconds - sum(other.cpu_seconds for other in others)
+        return Times(
+            seconds=self.watch.seconds - sum(other.seconds for other in others),
+            cpu_seconds=here + sum(self.elsewhere),
+            busiest_cpu_seconds=max(here, *self.elsewhere, 0.0),
+        )
 
 
-def _partitions(given: Input) -> int:
+def partitions_of(given: Input) -> int:
     """A topic's own number of partitions, else what was asked for."""
     for source in given.sources:
         if isinstance(source, KafkaSource):
-            source.open()
+            if not source.partitions:
+                source.open()
             return source.partitions
     return given.partitions
 
 
-def _sketching(given: Input, mine: Container[int] | None) -> Sketching:
-    """Other processes sketch, unless they have partitions of their own or there is nothing to share."""
-    if given.jobs > 1 and mine is None and given.ingest.sketches:
+def _sketching(given: Input, partitions: int, mine: Container[int] | None) -> Sketching:
+    """Other processes sketch, unless the partitions are shared out and each sketches where it is detected."""
+    if given.jobs > 1 and (mine is None or partitions == 1) and given.ingest.sketches:
         return Elsewhere(sketch_key(given.settings), given.jobs)
     return Here(given.ingest, mine)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,19 +15,18 @@ from stillwatch_schemas.findings import Finding
 
 from stillwatch_streams.ingest import DeadLetter
 from stillwatch_streams.pipeline import Engines, Pipeline, Sink
-from stillwatch_streams.replay.crew.captain import Crew
+from stillwatch_streams.replay.crew.captain import Crew, Settled
 from stillwatch_streams.replay.engines import MakeEngines, standard_engines
 from stillwatch_streams.replay.evaluation import evaluate
 from stillwatch_streams.replay.folder import OutputFolder
 from stillwatch_streams.replay.reader import Step
-from stillwatch_streams.replay.reading import Input, Progress, Reading, Stopwatch
+from stillwatch_streams.replay.reading import Input, Progress, Reading, Stopwatch, partitions_of
 from stillwatch_streams.replay.report import Story, report_html
 from stillwatch_streams.replay.results import Results
 from stillwatch_streams.replay.stopping import StopFlag
 from stillwatch_streams.replay.summary import Summary
 from stillwatch_streams.replay.tables import account_results, accounts_csv, campaigns_csv
 from stillwatch_streams.replay.truth import Truth
-from stillwatch_streams.sources import KafkaSource
 
 
 class Job(Input, frozen=True, kw_only=True):
@@ -67,19 +67,14 @@ def replay(
     """
     with ExitStack() as stack:
         folder = stack.enter_context(OutputFolder(job.out))
-        crew = stack.enter_context(Crew(job, job.config)) if shares_partitions(job) else None
+        partitions = partitions_of(job)
+        crew = stack.enter_context(Crew(job, job.config, partitions)) if job.jobs > 1 else None
         reading = Reading(job, crew.mine if crew else None)
-        made = engines(job.config, reading.partitions)
-        run = Run(job.config, folder, made, reading.partitions, publisher=publisher, crew=crew)
+        run = Run(job.config, folder, engines(job.config, partitions), partitions, publisher=publisher, crew=crew)
         reading.drive([run], stop or StopFlag(), progress)
         if crew is not None:
-            reading.watch.cpu_seconds += crew.cpu_seconds()
+            reading.elsewhere += crew.cpu_seconds()
         return run.conclude(reading).summary
-
-
-def shares_partitions(given: Input) -> bool:
-    """Whether account shards go to processes of their own: files read alike in every process, a topic does not."""
-    return min(given.jobs, given.partitions) > 1 and not any(isinstance(one, KafkaSource) for one in given.sources)
 
 
 class Run:
@@ -105,7 +100,10 @@ class Run:
 
     def step(self, step: Step) -> None:
         """Detect in a piece of a chunk; at the chunk's end, act on it and release the directives that have run out."""
-        for partition, batch in self._crew.step(step) if self._crew is not None else step.batches:
+        if self._crew is not None:
+            self._settle(self._crew.step(step, self._pipeline.account_shards))
+            return
+        for partition, batch in step.batches:
             self._pipeline.fold(partition, batch)
         if step.ends_chunk:
             self._pipeline.settle()
@@ -113,9 +111,20 @@ class Run:
 
     def end(self) -> None:
         """Close what is open."""
-        if self._crew is not None:
-            self._crew.finish()
-        self._pipeline.finish()
+        if self._crew is None:
+            self._pipeline.finish()
+            return
+        self._settle(self._crew.finish(self._pipeline.account_shards))
+        self._pipeline.finish(self._crew.ends())
+
+    def _settle(self, chunks: Iterable[Settled]) -> None:
+        """Act on chunks that the crew has processed, one after the other."""
+        for chunk in chunks:
+            for partition, made in chunk.made:
+                self._pipeline.take(partition, made)
+            self._pipeline.settle()
+            if chunk.last_ts is not None:
+                self._pipeline.expire(chunk.last_ts)
 
     def dead_letter(self, source: str, partition: int | None, letter: DeadLetter) -> None:
         """Into the folder's own list."""
@@ -136,12 +145,13 @@ class Run:
 
     def _summary(self, reading: Reading, accounts: list[AccountRow], truth: Truth | None) -> Summary:
         results, notes = self._results, self._results.notes
-        seconds, cpu_seconds = reading.times_of(self)
+        times = reading.times_of(self)
         return Summary(
             events=reading.events,
-            seconds=round(seconds, 3),
-            events_per_s=round(reading.events / seconds, 1),
-            cpu_seconds=round(cpu_seconds, 3),
+            seconds=round(times.seconds, 3),
+            events_per_s=round(reading.events / times.seconds, 1),
+            cpu_seconds=round(times.cpu_seconds, 3),
+            busiest_cpu_seconds=round(times.busiest_cpu_seconds, 3),
             alerts=len(notes),
             incidents=sum(note.activity == "create" for note in notes),
             alerts_by_kind=dict(sorted(Counter(note.kind for note in notes).items())),

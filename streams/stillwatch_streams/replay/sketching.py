@@ -7,8 +7,9 @@ in which they were read.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Container, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -33,8 +34,8 @@ TextPairs = Sequence[tuple[str | None, str | None]]
 class Sketching(Protocol):
     """Gives the steps of a reader their sketches."""
 
-    cpu_seconds: float
-    """Processor time that other processes took for it."""
+    cpu_seconds: dict[int, float]
+    """Processor time that other processes took for it, by process id."""
 
     def __call__(self, steps: Iterator[Step]) -> Generator[Step, None, None]:
         """The same steps in the same order; a SourceError comes after the last step."""
@@ -45,7 +46,7 @@ class Here:
     """In this process. `mine` are the partitions that matter here; None means all."""
 
     def __init__(self, ingest: Ingest, mine: Container[int] | None = None) -> None:
-        self.cpu_seconds = 0.0
+        self.cpu_seconds: dict[int, float] = {}
         self._ingest = ingest
         self._mine = mine
 
@@ -61,7 +62,7 @@ class Elsewhere:
     """In as many processes as there are jobs, while this one reads ahead."""
 
     def __init__(self, key: bytes, jobs: int) -> None:
-        self.cpu_seconds = 0.0
+        self.cpu_seconds: dict[int, float] = defaultdict(float)
         self._key = key
         self._jobs = jobs
 
@@ -107,14 +108,14 @@ class Elsewhere:
 
         return end
 
-    def _received(self, pool: ProcessPoolExecutor, answer: Future[tuple[bytes, float]]) -> list[Sketch | None]:
+    def _received(self, pool: ProcessPoolExecutor, answer: Future[tuple[int, bytes, float]]) -> list[Sketch | None]:
         while True:
             try:
-                packed, cpu_seconds = answer.result(LOOK_AFTER_SECONDS)
+                process, packed, cpu_seconds = answer.result(LOOK_AFTER_SECONDS)
             except TimeoutError:
                 _end_if_one_died(pool)
             else:
-                self.cpu_seconds += cpu_seconds
+                self.cpu_seconds[process] += cpu_seconds
                 return _UNPACK.decode(packed)
 
 
@@ -148,8 +149,8 @@ def _begin(key: bytes) -> None:
     _Desk.sketcher = Sketcher(key)
 
 
-def _sketch(texts: TextPairs) -> tuple[bytes, float]:
-    """Sketches of many texts, packed, and the processor time they took."""
+def _sketch(texts: TextPairs) -> tuple[int, bytes, float]:
+    """Who sketched many texts, their sketches, packed, and the processor time they took."""
     began = time.process_time()
     packed = _PACK.encode(_Desk.sketcher.sketch_many(texts))
-    return packed, time.process_time() - began
+    return os.getpid(), packed, time.process_time() - began

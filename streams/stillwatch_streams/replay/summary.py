@@ -17,6 +17,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     events_per_s: float
     cpu_seconds: float
     """Processor time of the same, of all processes that took part; without starting up."""
+    busiest_cpu_seconds: float
+    """Processor time of the busiest of them: what the clock could show, had each a core of its own."""
     alerts: int
     """Alert messages."""
     incidents: int

@@ -16,12 +16,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from stillwatch_models.shard import Batch
 from stillwatch_schemas.errors import StillwatchError
 from stillwatch_schemas.events import RequestEvent
 from stillwatch_streams.ingest import Ingest, ingest_for
-from stillwatch_streams.replay.crew.captain import RemoteShard
-from stillwatch_streams.replay.crew.messages import GOOD, Order, Reply, pack
+from stillwatch_streams.replay.crew import captain
+from stillwatch_streams.replay.crew.captain import shares
 from stillwatch_streams.replay.run import Job, replay
 from stillwatch_streams.replay.stopping import StopFlag
 from stillwatch_streams.settings import SourceSettings
@@ -64,8 +63,11 @@ def files(out: Path) -> dict[str, bytes]:
     return {name: (out / name).read_bytes() for name in SAME}
 
 
-def test_files_dealt_to_processes_give_the_same_bytes(events: list[RequestEvent], tmp_path: Path) -> None:
-    """Two files to merge, a line that is none, a span of time, and verdicts on accounts of both processes."""
+@pytest.mark.parametrize("jobs", [2, 4])
+def test_partitions_of_other_processes_give_the_same_bytes(
+    events: list[RequestEvent], tmp_path: Path, jobs: int
+) -> None:
+    """Two files to merge, a line that is none, a span of time, and verdicts on accounts of several processes."""
     odd, even = (written(tmp_path / f"{n}.jsonl", events[n::2]) for n in (0, 1))
     odd.write_bytes(b"nonsense\n" + odd.read_bytes())
     verdicts = [
@@ -74,11 +76,11 @@ def test_files_dealt_to_processes_give_the_same_bytes(events: list[RequestEvent]
     ]
     given = {"partitions": 3, "verdicts": verdicts, "between": TimeRange(T0 + 60_000, None)}
     alone = replay(job_of(tmp_path / "alone", odd, even, **given))
-    shared = replay(job_of(tmp_path / "shared", odd, even, jobs=2, **given))
+    shared = replay(job_of(tmp_path / "shared", odd, even, jobs=jobs, **given))
     assert files(tmp_path / "alone") == files(tmp_path / "shared")
     assert (alone.events, alone.alerts, alone.dead_letters) == (shared.events, shared.alerts, shared.dead_letters)
     assert all(files(tmp_path / "shared")[name] for name in ("alerts.jsonl", "directives.jsonl", "dlq.jsonl"))
-    assert shared.cpu_seconds > 0
+    assert 0 < shared.busiest_cpu_seconds < shared.cpu_seconds
 
 
 @pytest.mark.parametrize("jobs", [2, 3])
@@ -90,6 +92,41 @@ def test_sketches_from_other_processes_give_the_same_bytes(
     replay(job_of(tmp_path / "shared", path, jobs=jobs))
     assert files(tmp_path / "alone") == files(tmp_path / "shared")
     assert files(tmp_path / "shared")["alerts.jsonl"]
+
+
+def test_a_process_that_is_far_behind_is_waited_for(
+    events: list[RequestEvent], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With nothing under way but one chunk."""
+    path = written(tmp_path / "events.jsonl", events)
+    replay(job_of(tmp_path / "alone", path, partitions=2))
+    monkeypatch.setattr(captain, "MOST_UNDER_WAY", 0)
+    replay(job_of(tmp_path / "shared", path, partitions=2, jobs=2))
+    assert files(tmp_path / "alone") == files(tmp_path / "shared")
+
+
+@pytest.mark.parametrize(
+    ("partitions", "jobs", "expected"),
+    [
+        (1, 2, [(), (0,)]),
+        (1, 8, [(), (0,)]),
+        (2, 2, [(0,), (1,)]),
+        (2, 3, [(), (0,), (1,)]),
+        (4, 2, [(0,), (1, 2, 3)]),
+        (8, 4, [(), (0, 3, 6), (1, 4, 7), (2, 5)]),
+    ],
+)
+def test_whoever_reads_keeps_fewer_partitions(partitions: int, jobs: int, expected: list[tuple[int, ...]]) -> None:
+    assert shares(partitions, jobs) == expected
+
+
+@pytest.mark.parametrize("jobs", [2, 3, 5, 16])
+@pytest.mark.parametrize("partitions", [1, 2, 3, 7, 16])
+def test_every_partition_has_one_home(partitions: int, jobs: int) -> None:
+    given = shares(partitions, jobs)
+    assert sorted(partition for share in given for partition in share) == list(range(partitions))
+    assert len(given) <= jobs
+    assert all(given[1:])
 
 
 def long_file(tmp_path: Path) -> Path:
@@ -159,23 +196,6 @@ def wait_until(condition: Callable[[], bool], process: subprocess.Popen[bytes]) 
     while not condition() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     assert condition()
-
-
-class Stranger:
-    """A process that read something else."""
-
-    partitions = (1,)
-
-    def order(self, order: Order) -> None:
-        """Obey nobody."""
-
-    def answer(self) -> bytes:
-        return (GOOD + pack(Reply(partition=1, next_offset=99)))[1:]
-
-
-def test_processes_that_read_differently_are_found_out() -> None:
-    with pytest.raises(StillwatchError, match="must not change meanwhile"):
-        RemoteShard(1, Stranger()).process(Batch([make_event()], [0], 1))
 
 
 def test_without_a_sketcher_there_is_nothing_to_share(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from stillwatch_streams.ingest import DeadLetter, Ingest
 from stillwatch_streams.replay.reader import Step
-from stillwatch_streams.replay.reading import Input, Reading, Stopwatch
+from stillwatch_streams.replay.reading import Input, Reading, Stopwatch, Times
 from stillwatch_streams.replay.stopping import StopFlag
 from stillwatch_streams.sources import TimeRange, open_source
 from support.builders import T0, make_event
@@ -73,7 +73,11 @@ def test_a_listener_is_charged_with_the_reading_and_itself_only(reading: Reading
     reading.watch.seconds, reading.watch.cpu_seconds = 10.0, 9.0
     for ear, spent in zip(ears, (3.0, 4.0), strict=True):
         ear.watch.seconds = ear.watch.cpu_seconds = spent
-    assert [reading.times_of(ear) for ear in ears] == [(6.0, 5.0), (7.0, 6.0)]
+    reading.elsewhere = [5.5, 1.0]
+    assert [reading.times_of(ear) for ear in ears] == [
+        Times(seconds=6.0, cpu_seconds=11.5, busiest_cpu_seconds=5.5),
+        Times(seconds=7.0, cpu_seconds=12.5, busiest_cpu_seconds=6.0),
+    ]
 
 
 def test_a_stopwatch_adds_up_its_blocks() -> None:

@@ -38,9 +38,9 @@ def traffic() -> list[RequestEvent]:
     ]
 
 
-def replayed(spec: str, out: Path, publisher: TopicSink | None = None) -> Summary:
+def replayed(spec: str, out: Path, publisher: TopicSink | None = None, jobs: int = 1) -> Summary:
     source = open_source(spec, TimeRange())
-    job = Job(sources=[source], ingest=Ingest(), config=CONFIG, partitions=PARTITIONS, out=out)
+    job = Job(sources=[source], ingest=Ingest(), config=CONFIG, partitions=PARTITIONS, out=out, jobs=jobs)
     return replay(job, publisher=publisher)
 
 
@@ -56,8 +56,9 @@ def alert_lines(out: Path) -> list[bytes]:
 
 
 @pytest.mark.kafka
+@pytest.mark.parametrize("jobs", [1, 2])
 async def test_a_topic_gives_the_alerts_and_accounts_that_the_file_gives(
-    broker: Broker, path: Path, tmp_path: Path
+    broker: Broker, path: Path, tmp_path: Path, jobs: int
 ) -> None:
     topic = unique("requests")
     await create_topics(broker.bootstrap, [topic], partitions=PARTITIONS)
@@ -67,7 +68,7 @@ async def test_a_topic_gives_the_alerts_and_accounts_that_the_file_gives(
     ]
     await produce(broker.bootstrap, topic, [*records, Message(value=b"{}", key=b"x", timestamp_ms=T0)])
     replayed(str(path), tmp_path / "file")
-    summary = await asyncio.to_thread(replayed, f"kafka://{broker.bootstrap}/{topic}", tmp_path / "topic")
+    summary = await asyncio.to_thread(replayed, f"kafka://{broker.bootstrap}/{topic}", tmp_path / "topic", None, jobs)
     assert summary.partitions == PARTITIONS
     assert sorted(alert_lines(tmp_path / "topic")) == sorted(alert_lines(tmp_path / "file"))
     assert len(alert_lines(tmp_path / "file")) >= 2

@@ -1,6 +1,7 @@
-"""`replay --jobs N` on several partitions: account shards in processes of their own, equal results for any N.
+"""`replay --jobs N`: account shards in processes of their own, equal results for any N.
 
-Every process reads the same files and so gets the same steps; each sketches and detects the events of its own
-partitions only. The main process is one of them. It says when a chunk may be processed, takes the others' outputs of it
-in the order in which it would have made them itself, and alone runs what follows: groups, campaigns, policy.
+The main process alone reads and decodes. It packs the events of a partition that lives elsewhere and sends them there,
+keeps the partitions that it has time for, and alone runs what follows from what all of them put out: groups, campaigns,
+policy. It settles a chunk of the input once every process has said what came of it, in the order in which it would
+have come about in one process; meanwhile it reads on, as far as a bound on what is under way allows.
 """
