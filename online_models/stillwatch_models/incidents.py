@@ -1,8 +1,8 @@
-"""Incidents: what is said about an account, when, and under which id.
+"""Incidents: what is said about an account, a group or a campaign, when, and under which id.
 
-One incident per (account, attack kind): `create` when the evidence passes the threshold, `update` when it reaches the
-next tier, `close` on as strong evidence of innocence. Ids derive from (subject, kind, first pane, configuration), so a
-message that is delivered again repeats its id.
+One incident per (subject, attack kind): `create` when the evidence passes the threshold, `update` when it reaches the
+next tier, `close` on as strong evidence of innocence, after a long silence, or by a verdict. Ids derive from (subject,
+kind, first pane, configuration), so a message that is delivered again repeats its id.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from stillwatch_schemas.findings import Activity, Evidence, Finding, SubjectKind
 
 TIERS: tuple[tuple[Tier, float], ...] = (("medium", 1.0), ("high", 2.0), ("critical", 5.0))
 """Tiers, and the multiples of the alert threshold at which an incident of many accounts reaches them; of one account's
-incidents the budgets decide (`evidence.thresholds`). No finding of today is `low`."""
+incidents the budgets decide (`evidence.thresholds`). Only messages that a verdict caused are `low`."""
 
 DISTILLATION = "distillation"
 HARD_CEILING = "hard_ceiling"

@@ -156,16 +156,12 @@ class ServingNode:
         return min((ticket.arrived_ms for ticket in self._running.values()), default=None)
 
     def _acknowledge_change(self, applied: Applied, now_ms: int) -> None:
-        outcome: AckOutcome
-        if applied.outcome in REFUSALS:
-            outcome = "refused"
-        elif applied.outcome in {"applied", "released"}:
-            outcome = "applied" if applied.outcome == "applied" else "released"
-        else:
+        if applied.directive is None:
             return
-        if applied.directive is not None:
-            detail = f"{applied.outcome}: {applied.detail}" if outcome == "refused" else ""
-            self._acknowledge(applied.directive, outcome, now_ms, detail)
+        if applied.outcome in REFUSALS:
+            self._acknowledge(applied.directive, "refused", now_ms, f"{applied.outcome}: {applied.detail}")
+        elif applied.outcome in ("applied", "released"):
+            self._acknowledge(applied.directive, applied.outcome, now_ms)
 
     def _acknowledge_use(self, directive: Directive, now_ms: int) -> None:
         self._acknowledge(directive, "enforced", now_ms)

@@ -132,7 +132,7 @@ class PartitionRunner(Generic[T]):
 
     @property
     def agent(self) -> str:
-        """account, group or policy."""
+        """account, group, campaign, policy or feedback."""
         return self._spec.name
 
     def gauges(self) -> Mapping[str, int]:
