@@ -12,7 +12,7 @@ from stillwatch_schemas.directives import Directive, Release
 from stillwatch_schemas.findings import Finding
 
 from stillwatch_streams.ingest import DeadLetter
-from stillwatch_streams.replay.folder import OutputFolder
+from stillwatch_streams.output_folder import OutputFolder
 
 KEPT_OF_DEAD_VALUE = 2_000
 """Characters of a record's value that the dead-letter file repeats."""

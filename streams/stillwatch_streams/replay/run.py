@@ -14,11 +14,11 @@ from stillwatch_schemas.directives import Directive, Release
 from stillwatch_schemas.findings import Finding
 
 from stillwatch_streams.ingest import DeadLetter
+from stillwatch_streams.output_folder import OutputFolder
 from stillwatch_streams.pipeline import Engines, Pipeline, Sink
 from stillwatch_streams.replay.crew.captain import Crew, Settled
 from stillwatch_streams.replay.engines import MakeEngines, standard_engines
 from stillwatch_streams.replay.evaluation import evaluate
-from stillwatch_streams.replay.folder import OutputFolder
 from stillwatch_streams.replay.reader import Step
 from stillwatch_streams.replay.reading import Input, Progress, Reading, Stopwatch, partitions_of
 from stillwatch_streams.replay.report import Story, report_html

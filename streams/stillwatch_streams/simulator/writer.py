@@ -1,7 +1,7 @@
 """Write a scenario's stream as files that `stillwatch replay` reads: events, labels, event labels, the scenario itself.
 
-Every file is complete or absent: it is written beside its name and moved there at the end. A stream that is stopped
-early is whole as well: it holds the events so far and their labels.
+Every file is complete or absent (`OutputFolder`). A stream that is stopped early is whole as well: it holds the events
+so far and their labels.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import csv
 import gzip
 import io
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias, cast
 
 import msgspec
 import zstandard
-from stillwatch_schemas.errors import SourceError
 
+from stillwatch_streams.output_folder import OutputFolder
 from stillwatch_streams.simulator.accounts import Label
 from stillwatch_streams.simulator.generate import generate, labels
 from stillwatch_streams.simulator.scenario import Scenario, to_toml
@@ -57,31 +57,19 @@ def write(
     form: Format = "jsonl.zst",
     watch: Watch = lambda _events, _ts: True,
 ) -> Summary:
-    """Generate the scenario into the directory `out` (made if absent) and say what was written.
-
-    Raises SourceError when the directory can't be written to.
-    """
+    """Generate the scenario into the directory `out` (made if absent) and say what was written."""
     names = {
         "events": f"events.{form}",
         "labels": "labels.csv",
         "event_labels": "event_labels.csv.gz",
         "scenario": "scenario.toml",
     }
-    partial = {what: out / f".{name}.part" for what, name in names.items()}
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        tally = _events(scenario, seed, start_ms, (partial["events"], partial["event_labels"]), form=form, watch=watch)
+    with OutputFolder(out) as folder:
+        files = folder.file(names["events"]), folder.file(names["event_labels"])
+        tally = _events(scenario, seed, start_ms, files, form=form, watch=watch)
         seen = [label for label in labels(scenario, seed) if label.account_id in tally.accounts]
-        _labels(seen, partial["labels"])
-        partial["scenario"].write_text(to_toml(scenario), encoding="utf-8")
-        for what, name in names.items():
-            partial[what].replace(out / name)
-    except OSError as error:
-        raise SourceError(f"cannot write to {out}: {error.strerror}; check space and permissions") from error
-    finally:
-        for path in partial.values():
-            with suppress(OSError):
-                path.unlink()
+        folder.write(names["labels"], _labels(seen))
+        folder.write(names["scenario"], to_toml(scenario).encode())
     return Summary(
         scenario=scenario.name,
         seed=seed,
@@ -111,7 +99,7 @@ def _events(
     scenario: Scenario,
     seed: int,
     start_ms: int,
-    paths: tuple[Path, Path],
+    files: tuple[BinaryIO, BinaryIO],
     *,
     form: Format,
     watch: Watch,
@@ -121,8 +109,9 @@ def _events(
     encoder = msgspec.json.Encoder()
     buffer = bytearray()
     with ExitStack() as stack:
-        sink = stack.enter_context(_opened(paths[0], form, stack))
-        truth = csv.writer(stack.enter_context(_text(paths[1], stack)), lineterminator="\n")
+        sink = stack.enter_context(_packing(files[0], form))
+        unpacked = stack.enter_context(_gzip(files[1]))
+        truth = csv.writer(stack.enter_context(_text(unpacked)), lineterminator="\n")
         truth.writerow(("event_id", "is_attack", "campaign_id"))
         for event, is_attack, campaign_id in generate(scenario, seed, start_ms):
             encoder.encode_into(event, buffer)
@@ -138,11 +127,11 @@ def _events(
     return tally
 
 
-def _opened(path: Path, form: Format, stack: ExitStack) -> BinaryIO:
-    raw = stack.enter_context(path.open("wb"))
+def _packing(raw: BinaryIO, form: Format) -> AbstractContextManager[BinaryIO]:
+    """A file that packs what is written to it; closing it leaves `raw` open."""
     match form:
         case "jsonl":
-            return raw
+            return nullcontext(raw)
         case "jsonl.gz":
             return _gzip(raw)
         case "jsonl.zst":
@@ -154,13 +143,13 @@ def _gzip(raw: BinaryIO) -> BinaryIO:
     return cast("BinaryIO", gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0))
 
 
-def _text(path: Path, stack: ExitStack) -> io.TextIOWrapper:
-    packed = stack.enter_context(_gzip(stack.enter_context(path.open("wb"))))
-    return io.TextIOWrapper(packed, encoding="utf-8", newline="")
+def _text(raw: BinaryIO) -> io.TextIOWrapper:
+    return io.TextIOWrapper(raw, encoding="utf-8", newline="")
 
 
-def _labels(rows: list[Label], path: Path) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(Label._fields)
-        table.writerows(rows)
+def _labels(rows: list[Label]) -> bytes:
+    text = io.StringIO(newline="")
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(Label._fields)
+    table.writerows(rows)
+    return text.getvalue().encode()

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import zstandard
-from stillwatch_schemas.errors import SourceError
+from stillwatch_schemas.errors import ConfigError
 from stillwatch_schemas.events import RequestEvent
 from stillwatch_streams.simulator import load_scenario
 from stillwatch_streams.simulator.writer import FORMATS, Format, write
@@ -58,5 +58,5 @@ def test_stopping_early_leaves_whole_files(tmp_path: Path) -> None:
 
 def test_an_unwritable_place_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(SourceError, match="cannot write to"):
+    with pytest.raises(ConfigError, match="cannot be made"):
         write(load_scenario("tiny"), 2, tmp_path / "file" / "below", start_ms=MONDAY)

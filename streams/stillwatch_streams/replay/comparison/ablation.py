@@ -14,10 +14,10 @@ from stillwatch_models.config import EngineConfig
 from stillwatch_models.switches import refuse_unknown_signals, signal_names
 from stillwatch_schemas.errors import ConfigError
 
+from stillwatch_streams.output_folder import OutputFolder
 from stillwatch_streams.replay.comparison.ablation_page import ablation_html
 from stillwatch_streams.replay.comparison.ablation_result import Ablation, variant_of
 from stillwatch_streams.replay.comparison.together import run_together
-from stillwatch_streams.replay.folder import OutputFolder
 from stillwatch_streams.replay.reading import Input, Progress
 from stillwatch_streams.replay.stopping import StopFlag
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import msgspec
 from stillwatch_models.config import EngineConfig
 
+from stillwatch_streams.output_folder import OutputFolder
 from stillwatch_streams.replay.comparison.figures import compare_evaluations
 from stillwatch_streams.replay.comparison.incidents import compare_incidents
 from stillwatch_streams.replay.comparison.page import comparison_html
 from stillwatch_streams.replay.comparison.result import Comparison, side_of
 from stillwatch_streams.replay.comparison.settings import settings_that_differ
 from stillwatch_streams.replay.comparison.together import run_together
-from stillwatch_streams.replay.folder import OutputFolder
 from stillwatch_streams.replay.reading import Input, Progress
 from stillwatch_streams.replay.report import Story
 from stillwatch_streams.replay.stopping import StopFlag

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from stillwatch_models.config import EngineConfig
 
+from stillwatch_streams.output_folder import OutputFolder
 from stillwatch_streams.replay.engines import standard_engines
-from stillwatch_streams.replay.folder import OutputFolder
 from stillwatch_streams.replay.reading import Input, Progress, Reading
 from stillwatch_streams.replay.report import Story
 from stillwatch_streams.replay.run import Run

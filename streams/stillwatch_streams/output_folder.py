@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from types import TracebackType
@@ -9,9 +10,15 @@ from typing import BinaryIO, Self
 
 from stillwatch_schemas.errors import ConfigError
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says when a disk, or somebody's share of it, is full."""
+
 
 class OutputFolder:
-    """Files are written under a hidden name and take their own when the `with` block ends well."""
+    """Files are written under a hidden name and take their own when the `with` block ends well.
+
+    ConfigError where the folder can't be written to, or its disk is full.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -29,7 +36,7 @@ class OutputFolder:
         try:
             self._open[name] = self._partial(name).open("wb")
         except OSError as error:
-            raise ConfigError(f"--out {self.path}: cannot be written: {error.strerror}") from error
+            raise self._unwritable(error) from error
         return self._open[name]
 
     def write(self, name: str, content: bytes) -> None:
@@ -39,13 +46,30 @@ class OutputFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for file in self._open.values():
-            file.close()
-        for name in self._open:
-            if kind is None:
+        full = self._closed()
+        if error is not None:  # which says more than what closing may run into afterwards
+            full = error if isinstance(error, OSError) and error.errno in FULL else None
+        if kind is None and full is None:
+            for name in self._open:
                 self._partial(name).replace(self.path / name)
-            else:
-                self._partial(name).unlink(missing_ok=True)
+            return
+        for name in self._open:
+            self._partial(name).unlink(missing_ok=True)
+        if full is not None:
+            raise self._unwritable(full) from full
+
+    def _closed(self) -> OSError | None:
+        """Close all files; returns what was in the way, for what was left to write may not fit."""
+        failure = None
+        for file in self._open.values():
+            try:
+                file.close()
+            except OSError as error:
+                failure = error
+        return failure
+
+    def _unwritable(self, error: OSError) -> ConfigError:
+        return ConfigError(f"--out {self.path}: cannot be written: {error.strerror}")
 
     def _partial(self, name: str) -> Path:
         return self.path / f".{name}.{os.getpid()}.partial"
