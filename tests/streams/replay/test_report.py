@@ -28,6 +28,9 @@ ACCOUNTS = [
     AccountRow("calm", 0.0, 1.0, None, None, 20),
     AccountRow("odd", float("nan"), 0.0, None, None, 1),
 ]
+CAMPAIGN = Note(T0 + DAY, "campaign", "create", "medium", "campaign", "campaign-1", (f"joined by {EVIL}",), "g")
+GROUP = Note(T0, "payment_hand_over", "close", "medium", "payment", "card-1", ("one stops, another starts",))
+MEMBERS = [Member("g", EVIL, T0 + DAY), Member("g", "calm", T0 + DAY)]
 LABELS = {
     EVIL: Label(EVIL, distill=True, archetype="a", campaign_id=EVIL, family="f"),
     "calm": Label("calm", distill=False, archetype="human", campaign_id="", family=""),
@@ -35,10 +38,9 @@ LABELS = {
 
 
 def labelled_story() -> Story:
-    notes = [note(), note("update")]
-    members = [Member("g", EVIL, T0 + DAY), Member("g", "calm", T0 + DAY)]
+    notes = [note(), note("update"), CAMPAIGN]
     truth = Truth(LABELS, {EVIL: {EVIL: [T0, T0 + 1, T0 + 2 * DAY]}}, T0)
-    return Story(make_summary(evaluation=evaluate(truth, ACCOUNTS, members, notes)), ACCOUNTS, notes, LABELS)
+    return Story(make_summary(evaluation=evaluate(truth, ACCOUNTS, MEMBERS, notes)), ACCOUNTS, notes, LABELS, MEMBERS)
 
 
 def test_a_labelled_run_has_every_chart_and_table() -> None:
@@ -62,6 +64,32 @@ def test_a_labelled_run_has_every_chart_and_table() -> None:
 def test_a_run_without_labels_has_charts_of_what_is_known() -> None:
     tags = tags_of(report_html(Story(make_summary(), ACCOUNTS, [note()], {})))
     assert tags.open.count("svg") == 2
+
+
+def test_campaigns_and_groups_are_told_with_members_and_reasons_without_labels_too() -> None:
+    page = report_html(Story(make_summary(), ACCOUNTS, [GROUP, note(), CAMPAIGN], {}, MEMBERS)).decode()
+    told = page[page.index("Campaigns and groups that were reported") : page.index("Highest scores")]
+    assert told.index("campaign-1") < told.index("card-1"), "more members first"
+    assert "in campaigns.csv g" in told
+    assert "<td class='number'>2</td>" in told
+    assert "payment_hand_over <small class='muted'>closed" in told
+    assert "one stops, another starts" in told
+
+
+def test_where_nothing_joint_was_reported_there_is_no_table_of_it() -> None:
+    assert "Campaigns and groups" not in report_html(Story(make_summary(), ACCOUNTS, [note()], {})).decode()
+
+
+def test_a_run_without_labels_says_what_it_cannot_say() -> None:
+    assert "Without --labels" in report_html(Story(make_summary(), ACCOUNTS, [], {})).decode()
+    assert "Without --labels" not in report_html(labelled_story()).decode()
+
+
+def test_every_headline_figure_that_needs_words_is_explained() -> None:
+    page = report_html(labelled_story()).decode()
+    explained = page[page.index("What the words mean") :]
+    for word in ("leaked", "not contained", "false-positive budget used", "purity", "score", "harvest event"):
+        assert f"<dt>{word}" in explained
 
 
 def test_the_page_loads_nothing() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from stillwatch_streams.replay.evaluation import Evaluation
 from stillwatch_streams.replay.report import charts
+from stillwatch_streams.replay.report.glossary import glossary
 from stillwatch_streams.replay.report.html import cards, cell, chart, page, section, style, table, warning
+from stillwatch_streams.replay.report.incidents import joint_incidents, reasons
 from stillwatch_streams.replay.report.story import Story
 from stillwatch_streams.replay.report.words import (
     below,
@@ -21,6 +23,10 @@ from stillwatch_streams.replay.report.words import (
 )
 
 TOP_ACCOUNTS = 25
+NO_LABELS = (
+    "<p class='muted'>Without --labels nothing here says how good the detector was: recall, leaks and false alarms are"
+    " measured against what is known of the accounts.</p>"
+)
 
 
 def report_html(story: Story) -> bytes:
@@ -31,8 +37,10 @@ def report_html(story: Story) -> bytes:
         *_warnings(story),
         cards(_figures(story)),
         *_charts(story),
-        *(_evaluation_tables(summary.evaluation) if summary.evaluation else ()),
+        *(_evaluation_tables(summary.evaluation) if summary.evaluation else (NO_LABELS,)),
+        joint_incidents(story),
         _top_accounts(story),
+        glossary(),
         _settings(story),
     ]
     return page("Stillwatch replay", style(), "\n".join(body)).encode("utf-8", "replace")
@@ -102,12 +110,6 @@ def _evaluation_tables(found: Evaluation) -> Iterator[str]:
     if found.campaigns:
         yield section("Campaigns", _campaigns(found))
         yield section("Families", _families(found))
-    if found.reported_campaigns:
-        rows = (
-            (cell(one.campaign_id), cell(one.mostly or "benign accounts"), f"{one.members:,}", share(one.belonging))
-            for one in sorted(found.reported_campaigns, key=lambda one: -one.members)
-        )
-        yield section("Reported campaigns", table(("id", "mostly", "#members", "#belonging"), rows))
     if found.benign_alerted_by_archetype:
         yield section("Benign accounts by archetype", _archetypes(found))
 
@@ -162,15 +164,15 @@ def _archetypes(found: Evaluation) -> str:
 
 def _top_accounts(story: Story) -> str:
     """The highest scores, each with what its latest alert said."""
-    reasons = {note.subject: note.reasons for note in story.notes if note.subject_kind == "account"}
+    notes = {note.subject: note for note in story.notes if note.subject_kind == "account"}
     labelled = bool(story.labels)
     rows = []
     for one in story.accounts[:TOP_ACCOUNTS]:
-        row = [f"<code>{cell(one.account_id)}</code>", f"{one.score:,.1f}", f"{one.events:,}"]
+        row = [f"<code class='id'>{cell(one.account_id)}</code>", f"{one.score:,.1f}", f"{one.events:,}"]
         row.append(cell(time_of(one.first_alert_ts)))
         if labelled:
             row.append(_truth_of(story, one.account_id))
-        row.append(_list(reasons.get(one.account_id, ())))
+        row.append(reasons(notes.get(one.account_id)))
         rows.append(tuple(row))
     header = ("account", "#score", "#events", "first alert", *(("truth",) if labelled else ()), "reasons")
     return section("Highest scores", table(header, rows))
@@ -182,10 +184,6 @@ def _truth_of(story: Story, account: str) -> str:
         return ""
     kind, text = ("bad", f"distilling, {label.campaign_id}") if label.distill else ("good", label.archetype)
     return f"<span class='tag {kind}'>{cell(text)}</span>"
-
-
-def _list(lines: Sequence[str]) -> str:
-    return f"<ul>{''.join(f'<li>{cell(line)}</li>' for line in lines)}</ul>" if lines else ""
 
 
 def _settings(story: Story) -> str:
