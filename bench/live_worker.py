@@ -38,7 +38,7 @@ async def dense(node: KafkaNode, _folder: Path) -> None:
 async def workers(node: KafkaNode, _folder: Path) -> None:
     """Two workers against one."""
     before = results.load()
-    wanted = Dense(events=200_000, accounts=20_000, seconds=60.0, text=True)
+    wanted = Dense(events=400_000, accounts=20_000, seconds=120.0, text=True)
     results.write("scale", before, broker=node.version, **await scale.one_and_two(node, wanted))
 
 

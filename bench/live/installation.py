@@ -10,7 +10,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -171,17 +172,33 @@ class Worker:
         if code:
             raise RuntimeError(f"the worker ended with {code}: {self._installation.log.read_text()[-2000:]}")
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Its processes stand still, as on a machine without processor time."""
+        processes = self._processes()
+        for one in processes:
+            one.suspend()
+        try:
+            yield
+        finally:
+            for one in processes:
+                one.resume()
+
     def reading(self) -> Reading:
         """Processor time and peak memory until now."""
-        if self._process is None:
-            raise RuntimeError("the worker does not run")
-        parent = psutil.Process(self._process.pid)
         cpu, peak = 0.0, 0.0
-        for one in (parent, *parent.children(recursive=True)):
+        for one in self._processes():
             times = one.cpu_times()
             cpu += times.user + times.system
             peak = max(peak, _peak_rss_mib(one.pid))
         return Reading(at=time.monotonic(), cpu_seconds=cpu, peak_rss_mib=peak)
+
+    def _processes(self) -> list[psutil.Process]:
+        """The supervisor and what it started."""
+        if self._process is None:
+            raise RuntimeError("the worker does not run")
+        parent = psutil.Process(self._process.pid)
+        return [parent, *parent.children(recursive=True)]
 
     async def until_assigned(self, partitions: int) -> None:
         """Wait until the account agent holds exactly so many partitions."""

@@ -60,6 +60,7 @@ def scale(result: Result) -> str:
     rows = [
         (label, *(_number(_middle([one[key] for one in rounds])) for rounds in result["workers"].values()))
         for key, label in names.items()
+        if all(key in one for rounds in result["workers"].values() for one in rounds)
     ]
     told = (
         f"Two workers are **{result['speedup_by_the_clock']:.2f} times** as fast by the clock, and an event costs them"
