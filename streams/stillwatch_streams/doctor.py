@@ -14,7 +14,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 from stillwatch_schemas.errors import BrokerError, StillwatchError
 from stillwatch_schemas.signing import key_id, load_private_key
+from stillwatch_schemas.sketch.hashing import subkey
 
+from stillwatch_streams.ingest import sketch_key
 from stillwatch_streams.kafka_admin import admin_client, topic_states
 from stillwatch_streams.kafka_options import client_options
 from stillwatch_streams.settings import Settings
@@ -40,7 +42,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 async def examine(settings: Settings) -> list[Finding]:
     """Run every check; those that need a broker are skipped without one."""
-    found = [_signing_key(settings), _datadir(settings), _http(settings)]
+    found = [_signing_key(settings), _sketch_key(settings), _datadir(settings), _http(settings)]
     broker = await _guarded("broker", lambda: _broker(settings), "check that the broker allows Describe on the cluster")
     found.append(broker)
     if broker.outcome != "ok":
@@ -79,6 +81,16 @@ def _signing_key(settings: Settings) -> Finding:
         return Finding("signing key", "ok", f"Ed25519 key {key_id(load_private_key(Path(path)))}")
     except StillwatchError as error:
         return Finding("signing key", "problem", str(error), MAKE_KEY)
+
+
+def _sketch_key(settings: Settings) -> Finding:
+    try:
+        subkey(sketch_key(settings.source), b"doctor")
+    except StillwatchError as error:
+        what, _, way_out = str(error).partition(". ")
+        return Finding("sketch key", "problem", what, way_out.rstrip("."))
+    own = "yours; emitters that sketch must have the same" if settings.source.sketch_key else "the public one"
+    return Finding("sketch key", "ok", own)
 
 
 def _datadir(settings: Settings) -> Finding:

@@ -64,7 +64,8 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_skew_seconds: Annotated[float, msgspec.Meta(ge=0)] = 600.0
     """How far an event's `ts` may lie from the broker's record timestamp, either way."""
     sketch_key: str = ""
-    """Key of the text sketch (any text); must equal the emitters' where they sketch. Empty uses a fixed public key."""
+    """Key of the text sketch, at least 16 bytes; must equal the emitters' where they sketch. Empty uses a fixed public
+    key."""
     heartbeat_idle_seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     """Write a heartbeat to a request partition that was silent this long; 0 leaves that to the emitters."""
     start: Literal["earliest", "latest"] = "earliest"

@@ -68,7 +68,17 @@ def test_doctor_without_a_broker_says_what_to_do_and_how_much_is_wrong(monkeypat
     assert answer.exit_code == 1
     assert "Can't reach Kafka at 127.0.0.1:1 (PLAINTEXT): no broker answers\n" in answer.output
     assert "mend: Check broker.bootstrap" in answer.output
-    assert answer.output.endswith("1 of 7 checks found a problem, 3 not looked at.\n")
+    assert answer.output.endswith("1 of 8 checks found a problem, 3 not looked at.\n")
+
+
+def test_doctor_finds_a_sketch_key_that_is_too_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STILLWATCH_BROKER__BOOTSTRAP", "127.0.0.1:1")
+    monkeypatch.setenv("STILLWATCH_SOURCE__SKETCH_KEY", "too short")
+    answer = CliRunner().invoke(command_line("doctor"), ["doctor", "--json"])
+    checks = {check["check"]: check for check in json.loads(answer.output.splitlines()[-1])["checks"]}
+    assert checks["sketch key"]["outcome"] == "problem"
+    assert "openssl rand" in checks["sketch key"]["mend"]
+    assert "too short" not in answer.output
 
 
 def test_light_commands_do_not_import_the_engine() -> None:

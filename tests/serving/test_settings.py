@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 from stillwatch_schemas.errors import ConfigError
-from stillwatch_serving.settings import BrokerSettings, load_settings
+from stillwatch_serving.settings import BrokerSettings, ServingSettings, load_settings
 from stillwatch_streams.settings import BrokerSettings as ServiceBrokerSettings
 from stillwatch_streams.settings_file import load_settings as load_service_settings
 
@@ -85,3 +87,9 @@ def test_a_nodes_own_settings_do_not_disturb_a_detector_in_the_same_environment(
     environ = {"STILLWATCH_SERVING__NODE": "gw-1", "STILLWATCH_BROKER__BOOTSTRAP": "kafka:9093"}
     assert load_service_settings(env=environ).broker.bootstrap == "kafka:9093"
     assert load_settings(environ)[1].node == "gw-1"
+
+
+def test_every_setting_stands_in_the_documentation() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "serving.md").read_text(encoding="utf-8")
+    for name in (*BrokerSettings.__struct_fields__, *ServingSettings.__struct_fields__):
+        assert f"`{name.upper()}`" in page

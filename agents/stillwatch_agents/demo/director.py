@@ -28,7 +28,7 @@ HEAD_START_MS = 3_000
 """What the back-fill may take: live events must not pile up behind it and arrive as one burst."""
 GOING_ON = (
     "On a real Kafka: stillwatch demo --bootstrap host:9092 (own topics, deleted at the end); "
-    "the service itself: STILLWATCH_BROKER__BOOTSTRAP=host:9092 stillwatch topics create && stillwatch worker"
+    "the service itself: export STILLWATCH_BROKER__BOOTSTRAP=host:9092; stillwatch topics create && stillwatch worker"
 )
 """How to go on from here: under the screen, and after the end."""
 
