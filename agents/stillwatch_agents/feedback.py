@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from stillwatch_models.verdict_relay import VerdictRelay
 from stillwatch_schemas.codec import decode_verdict
-from stillwatch_streams.runner import AgentSpec
+from stillwatch_streams.agent_spec import AgentSpec
 from stillwatch_streams.settings import Settings
 from stillwatch_streams.topic_names import TopicNames
 from stillwatch_streams.typed_decoder import TypedDecoder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stillwatch_models.groups import GroupEngine
 from stillwatch_schemas.codec import decode_signal
-from stillwatch_streams.runner import AgentSpec
+from stillwatch_streams.agent_spec import AgentSpec
 from stillwatch_streams.settings import Settings
 from stillwatch_streams.topic_names import TopicNames
 from stillwatch_streams.typed_decoder import TypedDecoder

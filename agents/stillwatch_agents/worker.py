@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from stillwatch_streams.runner import AgentSpec
+from stillwatch_streams.agent_spec import AgentSpec
 from stillwatch_streams.settings import Settings
 from stillwatch_streams.topic_names import TopicNames
 

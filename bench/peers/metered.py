@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 from stillwatch_models.shard import Batch, Outputs
+from stillwatch_streams.agent_spec import AgentSpec
 from stillwatch_streams.ingest import DeadLetter, Record
-from stillwatch_streams.runner import AgentSpec
 
 from peers.job import Meter
 

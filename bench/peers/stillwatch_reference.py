@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 from stillwatch_models.shard import Outputs
+from stillwatch_streams.agent_spec import AgentSpec, Services
 from stillwatch_streams.logs import configure_logs
 from stillwatch_streams.outputs import Router
 from stillwatch_streams.publisher import Message
-from stillwatch_streams.runner import AgentSpec, Services
 from stillwatch_streams.settings import Settings
 from stillwatch_streams.settings_file import load_settings
 from stillwatch_streams.worker_process import WorkerProcess

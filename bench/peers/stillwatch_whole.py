@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 from stillwatch_agents.worker import make_agents
+from stillwatch_streams.agent_spec import AgentSpec
 from stillwatch_streams.logs import configure_logs
-from stillwatch_streams.runner import AgentSpec
 from stillwatch_streams.settings import Settings
 from stillwatch_streams.settings_file import load_settings
 from stillwatch_streams.worker_process import run_worker

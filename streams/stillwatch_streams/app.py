@@ -14,11 +14,12 @@ from typing import Any
 from faust.types import TP
 from stillwatch_schemas.errors import BrokerError
 
+from stillwatch_streams.agent_spec import AgentSpec, Services
 from stillwatch_streams.kafka_options import faust_broker_urls, faust_credentials
 from stillwatch_streams.logs import get_logger
 from stillwatch_streams.metrics import Metrics
 from stillwatch_streams.recovery import Claim, recover_partition
-from stillwatch_streams.runner import AgentSpec, PartitionRunner, Services
+from stillwatch_streams.runner import PartitionRunner
 from stillwatch_streams.settings import Settings
 from stillwatch_streams.transport import Fetch, FetchApp, FetchSchema
 

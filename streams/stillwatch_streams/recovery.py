@@ -10,10 +10,10 @@ import msgspec
 from stillwatch_models.shard import Shard
 from stillwatch_schemas.errors import StateError
 
+from stillwatch_streams.agent_spec import Services, Start
 from stillwatch_streams.checkpoint_image import Recovery
 from stillwatch_streams.dlq import POISON
 from stillwatch_streams.logs import get_logger
-from stillwatch_streams.runner import Services, Start
 
 T = TypeVar("T")
 

@@ -12,22 +12,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from stillwatch_models.shard import Batch, Outputs, Shard
 from stillwatch_schemas.errors import StateError, StillwatchError
 
-from stillwatch_streams.checkpoint_store import CheckpointStore
-from stillwatch_streams.checkpoints import CheckpointLog, Position
-from stillwatch_streams.crash_notes import CrashNotes, RecordFailure
-from stillwatch_streams.dlq import DeadLetterBox, poison_letter
+from stillwatch_streams.agent_spec import AgentSpec, Services, Start
+from stillwatch_streams.crash_notes import RecordFailure
 from stillwatch_streams.ingest import DeadLetter, Record
 from stillwatch_streams.logs import get_logger
-from stillwatch_streams.metrics import Metrics
-from stillwatch_streams.outputs import Router
-from stillwatch_streams.publisher import Publisher
+from stillwatch_streams.set_aside import SetAside
 from stillwatch_streams.transport import Fetch
 
 T = TypeVar("T")
@@ -36,68 +32,12 @@ QUEUED_FETCHES = 2
 log = get_logger(__name__)
 
 
-class Decoder(Protocol[T]):
-    """Raw records to typed items, as `Ingest.decode` does it."""
-
-    def __call__(self, records: Sequence[Record]) -> tuple[Batch[T], list[DeadLetter]]:
-        """Items in offset order, and what did not fit; never raises on bad input."""
-        ...
-
-
 class FencedError(StillwatchError):
     """The consumer group has given this partition to another worker."""
 
 
 class OutOfStepError(StillwatchError):
     """Records went missing between fetch and shard; starting again from the checkpoint cures it."""
-
-
-class AgentSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What one agent does with one topic."""
-
-    name: str
-    topic: str
-    make_shard: Callable[[int], Shard[Any]]
-    decode: Decoder[Any]
-    gauges: Callable[[Any], Mapping[str, int]] = lambda _: {}
-    """What a shard counts itself, for /metrics."""
-    at_once: int = 16_384
-    """Most records that are decoded and processed together. What they become should fit the processor's cache."""
-    steps: Callable[[Any, Batch[Any]], Iterable[Outputs]] = lambda shard, batch: (shard.process(batch),)
-    """What a shard makes of a batch; of several parts each is published before the next is worked out."""
-
-
-class Services(msgspec.Struct, frozen=True, kw_only=True):
-    """What every runner of an agent shares."""
-
-    agent: str
-    publisher: Publisher
-    router: Router
-    store: CheckpointStore
-    letters: DeadLetterBox
-    notes: CrashNotes
-    metrics: Metrics
-    commit: Callable[[str, int, int], Awaitable[bool]]
-    """Commit an offset of (topic, partition) under our generation; False when the group refuses."""
-    on_failure: Callable[[BaseException], None]
-    checkpoint_seconds: float
-    expire_seconds: float
-    """0: nothing expires in this agent."""
-    fence_seconds: float
-    """How long a refused worker waits for the rebalance that must follow."""
-    skip_lost: bool = False
-
-
-class Start(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a recovered partition continues."""
-
-    log: CheckpointLog
-    offset: int
-    dead_until: int
-    dlq_offset: int
-    sent: dict[int, str]
-    """Dead letters found in the DLQ beyond the checkpoint: source offset → code."""
-    poison: frozenset[int]
 
 
 class PartitionRunner(Generic[T]):
@@ -117,11 +57,7 @@ class PartitionRunner(Generic[T]):
         self._spec = spec
         self._services = services
         self._log = start.log
-        self._resume = start.offset
-        self._dead_until = start.dead_until
-        self._dlq_offset = start.dlq_offset
-        self._sent = set(start.sent)
-        self._poison = set(start.poison)
+        self._aside = SetAside(topic, partition, start, services)
         self._session = -1
         self._queue: asyncio.Queue[Fetch | None] = asyncio.Queue(QUEUED_FETCHES)
         self._task: asyncio.Task[None] | None = None
@@ -225,27 +161,24 @@ class PartitionRunner(Generic[T]):
 
     def _portions(self, fetch: Fetch) -> list[tuple[list[Any], int]]:
         """The fetch in parts, or in single records where an earlier worker failed on some of it."""
-        notes = self._services.notes.of(self.topic, self.partition)
-        first, last = fetch.records[0].offset, fetch.records[-1].offset
-        failed = any(note.first <= last and first <= note.last for note in notes)
-        size = 1 if failed else self._spec.at_once
+        size = 1 if self._aside.under_suspicion(fetch.records) else self._spec.at_once
         parts = [fetch.records[at : at + size] for at in range(0, len(fetch.records), size)]
         return [*((part, part[-1].offset + 1) for part in parts[:-1]), (parts[-1], fetch.next_offset)]
 
     async def _portion(self, records: list[Any], next_offset: int) -> None:
         batch, dead = self._decoded(records, next_offset)
-        await self._bury(dead)
+        await self._aside.bury(dead)
         for outputs in self._processed(batch, records):
             await self._publish(outputs)
         self._services.metrics.events.labels(self._services.agent).inc(len(batch.items))
 
     def _decoded(self, records: list[Any], next_offset: int) -> tuple[Batch[Any], list[DeadLetter]]:
-        good = [record for record in records if record.offset not in self._poison] if self._poison else records
+        good, poison = self._aside.split(records)
         with self._blaming(records):
             batch, dead = self._spec.decode(good) if good else (Batch([], [], next_offset), [])
         if batch.next_offset != next_offset:
             batch = msgspec.structs.replace(batch, next_offset=next_offset)
-        return batch, dead if len(good) == len(records) else dead + self._poisoned(records)
+        return batch, dead + poison
 
     def _processed(self, batch: Batch[Any], records: Sequence[Record]) -> Iterator[Outputs]:
         with self._blaming(records):
@@ -258,27 +191,6 @@ class PartitionRunner(Generic[T]):
             yield
         except Exception as error:
             raise RecordFailure(self.topic, self.partition, records[0].offset, records[-1].offset) from error
-
-    def _poisoned(self, records: Sequence[Record]) -> list[DeadLetter]:
-        errors = {note.first: note.error for note in self._services.notes.of(self.topic, self.partition)}
-        return [
-            poison_letter(record, errors.get(record.offset, "unknown"))
-            for record in records
-            if record.offset in self._poison
-        ]
-
-    async def _bury(self, dead: Sequence[DeadLetter]) -> None:
-        """Send what isn't in the DLQ yet."""
-        new = [
-            letter
-            for letter in dead
-            if letter.record.offset >= self._dead_until and letter.record.offset not in self._sent
-        ]
-        if not new:
-            return
-        self._dlq_offset = max(self._dlq_offset, await self._services.letters.send(self.partition, new))
-        for letter in new:
-            self._services.metrics.dead_letters.labels(self._services.agent, letter.code).inc()
 
     async def _publish(self, outputs: Outputs) -> None:
         messages = self._services.router.messages(outputs)
@@ -294,30 +206,17 @@ class PartitionRunner(Generic[T]):
         began = time.perf_counter()
         checkpoint = self._shard.checkpoint()
         if checkpoint is not None:
-            position = Position(
-                next_offset=max(checkpoint.next_offset, self._resume),
-                dead_until=max(self._dead_until, self.offset),
-                dlq_offset=self._dlq_offset,
-                poison=tuple(sorted(offset for offset in self._poison if offset >= checkpoint.next_offset)),
-            )
+            position = self._aside.position(checkpoint.next_offset, self.offset)
             plan = self._log.plan(checkpoint, position)
             written = await self._services.store.write(self.partition, plan)
             if not await self._services.commit(self.topic, self.partition, position.next_offset):
                 self._fenced = True
                 raise FencedError(f"{self.topic}, partition {self.partition} belongs to another worker now")
             self._log.committed(plan)
-            self._resume = position.next_offset
-            self._passed(position)
+            self._aside.passed(position)
             self._measure(began, written, len(plan.rows))
         self.checkpointed = time.monotonic()
         self._services.metrics.checkpoint_time.labels(self._services.agent, str(self.partition)).set(time.time())
-
-    def _passed(self, position: Position) -> None:
-        """Forget what lies behind the checkpoint."""
-        self._dead_until = position.dead_until
-        self._sent = {offset for offset in self._sent if offset >= position.dead_until}
-        self._poison = set(position.poison)
-        self._services.notes.clear_below(self.topic, self.partition, position.next_offset)
 
     def _measure(self, began: float, written: int, rows: int) -> None:
         metrics, agent = self._services.metrics, self._services.agent

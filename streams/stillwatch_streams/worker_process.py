@@ -20,6 +20,7 @@ from stillwatch_schemas.errors import BrokerError, ConfigError, StateError, Stil
 from stillwatch_schemas.signing import load_private_key, sign
 
 from stillwatch_streams import readiness
+from stillwatch_streams.agent_spec import AgentSpec, Services
 from stillwatch_streams.app import WorkerApp
 from stillwatch_streams.checkpoint_store import CheckpointStore
 from stillwatch_streams.crash_notes import CrashNotes, RecordFailure
@@ -34,7 +35,6 @@ from stillwatch_streams.memory import give_back_regularly
 from stillwatch_streams.metrics import Metrics
 from stillwatch_streams.outputs import Partitions, Router, Signer
 from stillwatch_streams.publisher import Publisher
-from stillwatch_streams.runner import AgentSpec, Services
 from stillwatch_streams.settings import Settings
 from stillwatch_streams.topic_names import TopicNames
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from stillwatch_models.shard import Batch, Outputs
 from stillwatch_schemas.errors import StateError
+from stillwatch_streams.agent_spec import AgentSpec, Services, Start
 from stillwatch_streams.checkpoint_image import recover
 from stillwatch_streams.checkpoints import Plan
 from stillwatch_streams.crash_notes import CrashNotes, RecordFailure
@@ -17,7 +18,7 @@ from stillwatch_streams.ingest import DeadLetter, Ingest
 from stillwatch_streams.metrics import Metrics
 from stillwatch_streams.outputs import Partitions, Router
 from stillwatch_streams.publisher import Message
-from stillwatch_streams.runner import AgentSpec, FencedError, OutOfStepError, PartitionRunner, Services, Start
+from stillwatch_streams.runner import FencedError, OutOfStepError, PartitionRunner
 from stillwatch_streams.settings import Settings
 from stillwatch_streams.topic_names import TopicNames
 from stillwatch_streams.transport import Fetch
@@ -77,7 +78,7 @@ class Bench:
             "fence_seconds": 0.05,
         }
         start = {"log": recover([], generation=1).log, "offset": 0, "dead_until": 0, "dlq_offset": 0}
-        taken = {name: changes.pop(name) for name in ("sent", "poison", "dead_until") if name in changes}
+        taken = {name: changes.pop(name) for name in ("offset", "sent", "poison", "dead_until") if name in changes}
         self.shard = CountingShard(0)
         spec = AgentSpec(
             name="account",
@@ -238,8 +239,7 @@ async def test_a_failing_fetch_is_noted_and_then_taken_apart(tmp_path: Path) -> 
 
 
 async def test_the_checkpoint_never_goes_back_behind_its_start(tmp_path: Path) -> None:
-    bench = Bench(tmp_path)
-    bench.runner.offset = bench.runner._resume = 500  # a topic whose first 500 records are gone already
+    bench = Bench(tmp_path, offset=500)  # a topic whose first 500 records are gone already
     await bench.until("commit 500")
     assert "commit 0" not in bench.kafka.happened
     await bench.runner.close()

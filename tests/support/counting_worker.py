@@ -8,9 +8,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from stillwatch_streams.agent_spec import AgentSpec
 from stillwatch_streams.ingest import ingest_for  # the path must be set first
 from stillwatch_streams.logs import configure_logs
-from stillwatch_streams.runner import AgentSpec
 from stillwatch_streams.settings import Settings
 from stillwatch_streams.settings_file import load_settings
 from stillwatch_streams.topic_names import TopicNames
