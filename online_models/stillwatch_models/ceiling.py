@@ -18,7 +18,7 @@ from stillwatch_schemas.events import RequestEvent
 from stillwatch_schemas.findings import Evidence, Finding
 
 from stillwatch_models.accounts import AccountTable
-from stillwatch_models.columns import Events
+from stillwatch_models.columns import Events, PackedRequest, Request
 from stillwatch_models.config import EngineConfig
 from stillwatch_models.incidents import HARD_CEILING, Header, finding
 
@@ -51,7 +51,7 @@ class CeilingRule:
         """By pane, then by the account's slot."""
         self._reports: dict[str, Report] = {}
 
-    def check(self, events: Events, requests: Sequence[RequestEvent]) -> Iterator[tuple[int, Finding]]:
+    def check(self, events: Events, requests: Sequence[Request]) -> Iterator[tuple[int, Finding]]:
         """Count waiting events; yields (position in `events`, finding) where an account passes the ceiling."""
         if self._disabled:
             return
@@ -60,7 +60,8 @@ class CeilingRule:
             known = self._reports.get(request.account_id)
             if known is None or self._day(known.pane) != self._day(pane):
                 self._reports[request.account_id] = Report(pane, request.ts)
-                yield position, self._finding(pane, request)
+                event = request.unpacked() if isinstance(request, PackedRequest) else request
+                yield position, self._finding(pane, event)
 
     def _passing(self, rows: Int64s, panes: Int64s) -> Iterator[int]:
         """Positions of the events with which an account reaches the limit in a pane."""

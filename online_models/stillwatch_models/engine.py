@@ -17,7 +17,7 @@ from itertools import islice
 from operator import itemgetter
 
 import numpy as np
-from stillwatch_schemas.events import Heartbeat, RequestEvent
+from stillwatch_schemas.events import Heartbeat
 from stillwatch_schemas.findings import Finding
 from stillwatch_schemas.signals import CampaignVerdict, EpochClosed, PaneClosed
 from stillwatch_schemas.verdicts import Verdict
@@ -28,7 +28,7 @@ from stillwatch_models.account_state import AccountState, Resume
 from stillwatch_models.accounts import AccountRow
 from stillwatch_models.capacity import Capacity, Slots
 from stillwatch_models.cell import Horizons
-from stillwatch_models.columns import Events
+from stillwatch_models.columns import REQUESTS, Events, Request
 from stillwatch_models.config import EngineConfig
 from stillwatch_models.fold import fold, in_order, make_ready, take_back
 from stillwatch_models.open_panes import EventIds, OpenPanes
@@ -51,7 +51,7 @@ THE_END = 2**62
 
 
 class AccountEngine:
-    """One source partition's accounts. Items: `RequestEvent` (with its sketch), `Heartbeat` or `Verdict`."""
+    """One source partition's accounts. Items: requests (with their sketches), `Heartbeat` or `Verdict`."""
 
     def __init__(self, config: EngineConfig, partition: int) -> None:
         make_ready()
@@ -88,14 +88,14 @@ class AccountEngine:
 
     # -- the stream ----------------------------------------------------------------------------------------------
 
-    def process(self, batch: Batch[RequestEvent | Heartbeat | Verdict]) -> Outputs:
+    def process(self, batch: Batch[Request | Heartbeat | Verdict]) -> Outputs:
         """Fold a batch; findings and signals of the panes that it closes come out, in event-time order."""
         first, *more = self.steps(batch)
         for told in more:
             first.signals += told.signals
         return first
 
-    def steps(self, batch: Batch[RequestEvent | Heartbeat | Verdict]) -> Iterator[Outputs]:
+    def steps(self, batch: Batch[Request | Heartbeat | Verdict]) -> Iterator[Outputs]:
         """What `process` gives, in parts: alerts need not wait until groups are told, which takes longer than scoring.
 
         All parts must be taken before anything else is asked of the engine.
@@ -105,7 +105,7 @@ class AccountEngine:
         if self.clock.closed_before > before:
             yield from self._tell()
 
-    def _fold(self, batch: Batch[RequestEvent | Heartbeat | Verdict]) -> Outputs:
+    def _fold(self, batch: Batch[Request | Heartbeat | Verdict]) -> Outputs:
         """Take a batch in and close panes: everything but what is told to groups."""
         out = Outputs()
         self._next_offset = max(self._next_offset, batch.next_offset)
@@ -146,7 +146,7 @@ class AccountEngine:
         """Nothing here runs out by the clock."""
         return Outputs()
 
-    def _wait(self, events: Events, requests: list[RequestEvent], item: Slots) -> list[tuple[int, Finding]]:
+    def _wait(self, events: Events, requests: list[Request], item: Slots) -> list[tuple[int, Finding]]:
         """Put events into their open panes; what a restored state has counted already is dropped.
 
         Returns the findings of immediate rules, each with the position of the item that caused it.
@@ -344,14 +344,14 @@ class AccountEngine:
         return Resume(*first)
 
 
-def _requests(items: Sequence[RequestEvent | Heartbeat | Verdict]) -> tuple[list[RequestEvent], Slots]:
+def _requests(items: Sequence[Request | Heartbeat | Verdict]) -> tuple[list[Request], Slots]:
     """The requests among some items, and their positions."""
-    requests = [item for item in items if isinstance(item, RequestEvent)]
+    requests = [item for item in items if isinstance(item, REQUESTS)]
     if len(requests) == len(items):
         return requests, np.arange(len(items))
-    return requests, np.array([i for i, item in enumerate(items) if isinstance(item, RequestEvent)], np.intp)
+    return requests, np.array([i for i, item in enumerate(items) if isinstance(item, REQUESTS)], np.intp)
 
 
-def _verdicts(items: Sequence[RequestEvent | Heartbeat | Verdict]) -> list[tuple[int, Verdict]]:
+def _verdicts(items: Sequence[Request | Heartbeat | Verdict]) -> list[tuple[int, Verdict]]:
     """The verdicts among some items, each with its position."""
     return [(i, item) for i, item in enumerate(items) if isinstance(item, Verdict)]

@@ -31,15 +31,35 @@ Number = Any
 
 def compiled(function: F) -> F:
     """The function, compiled for the types it is called with, and kept; it may call `part`s."""
-    dispatcher = njit(function)
-    with suppress(RuntimeError):  # nowhere to write to
-        dispatcher._cache = _Cache(function)  # noqa: SLF001 - what `njit(cache=True)` does with its own class
-    return cast("F", dispatcher)
+    return _kept(function, njit(function))
 
 
 def part(function: F) -> F:
     """A function that compiled ones call: it is compiled with each of them."""
     return cast("F", njit(function))
+
+
+def lean(function: F) -> F:
+    """`compiled` for a function that makes no array and assigns none: it may call `lean_part`s.
+
+    Numba then need not count who holds an array. Where a small function is called for every word of a text, counting
+    takes most of the time.
+    """
+    return _kept(function, _uncounted(function))
+
+
+def lean_part(function: F) -> F:
+    """A function that `lean` ones call, under the same condition."""
+    return cast("F", _uncounted(function))
+
+
+_uncounted = njit(_nrt=False)  # the option has no other name; Numba's version is held to one minor release
+
+
+def _kept(function: F, dispatcher: Any) -> F:
+    with suppress(RuntimeError):  # nowhere to write to
+        dispatcher._cache = _Cache(function)  # noqa: SLF001 - what `njit(cache=True)` does with its own class
+    return cast("F", dispatcher)
 
 
 class _Cache(FunctionCache):  # type: ignore[misc]  # Numba has no types

@@ -1,6 +1,6 @@
 """Raw records in, validated events out: the one way in, for the live worker and for replay alike.
 
-    record → (heartbeat? verdict?) → adapter → RequestEvent → is its time believable? → sketch → text dropped
+    record → (heartbeat? verdict?) → adapter → request → is its time believable? → sketch → text dropped
 
 What does not fit becomes a `DeadLetter` with a stable code; it never stops the batch and is never dropped silently.
 """
@@ -12,6 +12,7 @@ from typing import Literal, Protocol, TypeVar
 
 import msgspec
 from msgspec.structs import force_setattr
+from stillwatch_models.columns import Request
 from stillwatch_models.shard import Batch
 from stillwatch_schemas.codec import decode_verdict
 from stillwatch_schemas.errors import ConfigError, ContractError
@@ -28,8 +29,8 @@ PUBLIC_SKETCH_KEY = b"stillwatch-public-sketch-key"
 
 T = TypeVar("T")
 Format = Literal["native", "litellm"]
-Item = RequestEvent | Heartbeat | Verdict
-Adapter = Callable[[Sequence[bytes | None]], tuple[list[RequestEvent], dict[int, ContractError]]]
+Item = Request | Heartbeat | Verdict
+Adapter = Callable[[Sequence[bytes | None]], tuple[Sequence[Request], dict[int, ContractError]]]
 
 CONTROL_HEADERS = frozenset({HEARTBEAT_HEADER, VERDICT_HEADER})
 """A record with one of these headers carries no request; the first of them counts."""
@@ -191,7 +192,7 @@ class Ingest:
             raise ContractError("refused_verdict", message, field=VERDICT_HEADER)
         return decode_verdict(record.value)
 
-    def _forged(self, events: Sequence[RequestEvent], records: Sequence[Record]) -> dict[int, ContractError]:
+    def _forged(self, events: Sequence[Request], records: Sequence[Record]) -> dict[int, ContractError]:
         """By position, why an event's time is not believed."""
         if self._skew is None:
             return {}

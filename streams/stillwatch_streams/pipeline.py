@@ -15,9 +15,10 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 from stillwatch_models.accounts import AccountRow
+from stillwatch_models.columns import Request
 from stillwatch_models.shard import Batch, Outputs, Shard
 from stillwatch_schemas.directives import Directive, Release
-from stillwatch_schemas.events import Heartbeat, RequestEvent
+from stillwatch_schemas.events import Heartbeat
 from stillwatch_schemas.findings import Finding
 from stillwatch_schemas.signals import Contribution, ProfileSignal, Signal
 from stillwatch_schemas.verdicts import Verdict
@@ -26,7 +27,7 @@ from stillwatch_streams.outputs import CAMPAIGN_PARTITION
 from stillwatch_streams.partitioning import Partitioner
 
 T = TypeVar("T")
-Item = RequestEvent | Heartbeat | Verdict
+Item = Request | Heartbeat | Verdict
 
 
 class AccountShard(Shard[Item], Protocol):

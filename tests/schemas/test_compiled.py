@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
-from stillwatch_schemas.compiled import compiled, fingerprint, part
+from numpy.typing import NDArray
+from stillwatch_schemas.compiled import compiled, fingerprint, lean, lean_part, part
 
 FACTOR = 3
 
@@ -28,6 +30,26 @@ def total(count: int) -> int:
 
 def test_a_compiled_function_computes_the_same() -> None:
     assert total(5) == 30
+
+
+@lean_part
+def next_to(values: NDArray[np.int64], at: int) -> int:
+    return int(values[at + 1])
+
+
+@lean
+def steps(values: NDArray[np.int64]) -> int:
+    found = 0
+    for at in range(len(values) - 1):
+        found += abs(next_to(values, at) - values[at])
+    return found
+
+
+def test_what_counts_no_references_computes_the_same_and_keeps_none() -> None:
+    values = np.array([1, 4, 2])
+    before = sys.getrefcount(values)
+    assert steps(values) == 5
+    assert sys.getrefcount(values) == before
 
 
 def test_a_changed_constant_of_a_called_function_changes_the_key(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from stillwatch_schemas.verdicts import VERDICT_HEADER
 from stillwatch_streams.ingest import DeadLetter, Ingest, ingest_for
 from stillwatch_streams.settings import SourceSettings
 from support.builders import T0, make_event, make_sketch, make_verdict
-from support.records import PlainRecord, make_records, record_of
+from support.records import PlainRecord, make_records, record_of, unpacked
 
 SKEW_MS = 600_000
 
@@ -134,10 +134,24 @@ def test_the_emitters_sketch_and_length_win_over_the_text() -> None:
     assert (item.prompt, item.sketch, item.prompt_chars) == (None, event.sketch, 900)
 
 
+def test_plain_odd_and_bad_records_keep_their_places() -> None:
+    """What the fast reading leaves to the general decoder comes back between its neighbours."""
+    events = [
+        make_event(event_id=f"ev-{at}", prompt=None, sketch=make_sketch(), account_id=account)
+        for at, account in enumerate(["plain", "Zo\u00eb", "plain", "bad", "a \\ b", "plain"])
+    ]
+    records = [record_of(event, offset) for offset, event in enumerate(events)]
+    records[3] = PlainRecord(value=b"{}", offset=3)
+    batch, dead = Ingest().decode(records)
+    assert unpacked(batch.items) == [event for event in events if event.account_id != "bad"]
+    assert batch.offsets == [0, 1, 2, 4, 5]
+    assert [(letter.record.offset, letter.code) for letter in dead] == [(3, "missing_field")]
+
+
 def test_privacy_mode_passes_through() -> None:
     event = make_event(prompt=None, sketch=make_sketch())
     batch, _ = Ingest(sketcher=LengthSketcher()).decode([record_of(event)])
-    assert batch.items == [event]
+    assert unpacked(batch.items) == [event]
 
 
 KINDS = {
@@ -165,7 +179,7 @@ def test_the_batch_size_changes_nothing(kinds: list[str]) -> None:
     good = ("good", "sketched", "traced", "beat", "verdict")
     assert whole.offsets == [offset for offset, kind in enumerate(kinds) if kind in good]
     assert [letter.record for letter in dead] == [records[at] for at, kind in enumerate(kinds) if kind not in good]
-    assert whole.items == [item for batch, _ in singly for item in batch.items]
+    assert unpacked(whole.items) == unpacked([item for batch, _ in singly for item in batch.items])
     assert whole.offsets == [offset for batch, _ in singly for offset in batch.offsets]
     assert dead == [letter for _, letters in singly for letter in letters]
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import msgspec
+from stillwatch_models.columns import PackedRequest
 from stillwatch_schemas.events import RequestEvent
 from support.builders import make_event
 
@@ -33,3 +37,8 @@ def make_records(count: int, first_offset: int = 0) -> list[PlainRecord]:
     return [
         record_of(make_event(event_id=f"ev-{n}", ts=base.ts + 1_000 * n), offset=first_offset + n) for n in range(count)
     ]
+
+
+def unpacked(items: Sequence[Any]) -> list[Any]:
+    """What ingest gave, packed requests with all their fields."""
+    return [item.unpacked() if isinstance(item, PackedRequest) else item for item in items]

@@ -19,9 +19,10 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 import msgspec
+from stillwatch_models.columns import REQUESTS, Request
 from stillwatch_models.shard import Batch
 from stillwatch_schemas.errors import ConfigError, SourceError
-from stillwatch_schemas.events import Heartbeat, RequestEvent
+from stillwatch_schemas.events import Heartbeat
 from stillwatch_schemas.limits import MAX_TS_MS
 from stillwatch_schemas.verdicts import Verdict
 
@@ -36,7 +37,7 @@ which halves what both cost."""
 BEAT_MS = 60_000
 """Event time between two heartbeats, and how far they lag."""
 
-Piece = tuple[list[RequestEvent], bool]
+Piece = tuple[list[Request], bool]
 """Events that were read at once, and whether they are the last of their chunk."""
 
 
@@ -53,7 +54,7 @@ class Step(msgspec.Struct, frozen=True):
 
     batches: list[tuple[int, Batch[Item]]]
     """Partition and batch."""
-    events: list[RequestEvent]
+    events: list[Request]
     """The events in these batches, as they were read."""
     misfits: Sequence[Misfit]
     last_ts: int
@@ -120,7 +121,7 @@ class Reader:
         last_ts = 0
         for chunk in topic.chunks():
             batch = self._decoded(0, topic, chunk, chunk.records)
-            events = [item for item in batch.items if isinstance(item, RequestEvent)]
+            events = [item for item in batch.items if isinstance(item, REQUESTS)]
             last_ts = max(last_ts, max((event.ts for event in events), default=0))
             partition = chunk.partition or 0
             batches = [(partition, batch), *beats.after(partition, batch, chunk.exhausted)]
@@ -129,7 +130,7 @@ class Reader:
     def _step(
         self,
         batches: list[tuple[int, Batch[Item]]],
-        events: list[RequestEvent],
+        events: list[Request],
         last_ts: int,
         *,
         ends_chunk: bool = True,
@@ -144,7 +145,7 @@ class Reader:
             for start in range(0, len(chunk.records), PIECE_RECORDS):
                 end = start + PIECE_RECORDS
                 batch = self._decoded(number, source, chunk, chunk.records[start:end])
-                events = [item for item in batch.items if isinstance(item, RequestEvent)]
+                events = [item for item in batch.items if isinstance(item, REQUESTS)]
                 del batch  # nobody may hold events that have been detected, see `Step.forget`
                 yield events, end >= len(chunk.records)
 
@@ -158,8 +159,8 @@ class Reader:
         """All files as one, by event time; within a file the order stays as it is."""
         waiting = sorted((self._first_ts(number), number) for number in range(len(self._sources)))
         waiting.reverse()
-        heap: list[tuple[int, int, RequestEvent, Iterator[RequestEvent]]] = []
-        some: list[RequestEvent] = []
+        heap: list[tuple[int, int, Request, Iterator[Request]]] = []
+        some: list[Request] = []
         merged = 0
         try:
             while waiting or heap:
@@ -188,9 +189,7 @@ class Reader:
         return 0
 
 
-def _push(
-    heap: list[tuple[int, int, RequestEvent, Iterator[RequestEvent]]], number: int, following: Iterator[RequestEvent]
-) -> None:
+def _push(heap: list[tuple[int, int, Request, Iterator[Request]]], number: int, following: Iterator[Request]) -> None:
     event = next(following, None)
     if event is not None:
         heapq.heappush(heap, (event.ts, number, event, following))
@@ -211,7 +210,7 @@ class Dealer:
         self._next_beat = 0
         self._verdicts = deque(sorted(verdicts, key=lambda verdict: (verdict.at, verdict.verdict_id)))
 
-    def deal(self, events: Sequence[RequestEvent]) -> list[tuple[int, Batch[Item]]]:
+    def deal(self, events: Sequence[Request]) -> list[tuple[int, Batch[Item]]]:
         """A batch for each partition that has something."""
         self.last_ts = max([self.last_ts, *[event.ts for event in events]])
         if self._partitioner.partitions == 1 and not self._verdicts:

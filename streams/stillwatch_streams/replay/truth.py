@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from stillwatch_schemas.events import RequestEvent
+from stillwatch_models.columns import Request
 
 from stillwatch_streams.replay.labels import Label
 
@@ -42,7 +42,7 @@ class Watcher:
         self._exchanges: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
         self._account_days: set[tuple[str, int]] = set()
 
-    def see(self, events: Sequence[RequestEvent]) -> None:
+    def see(self, events: Sequence[Request]) -> None:
         """Note one piece of the input."""
         if not events:
             return
@@ -57,7 +57,7 @@ class Watcher:
             if campaign is not None:
                 self._exchanges[campaign][account].append(ts)
 
-    def _campaigns_of(self, events: Sequence[RequestEvent]) -> list[str | None]:
+    def _campaigns_of(self, events: Sequence[Request]) -> list[str | None]:
         """The campaign that each event is an attack exchange of."""
         if self._of_event is not None:
             return [self._of_event.get(event.event_id) for event in events]

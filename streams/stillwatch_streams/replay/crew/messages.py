@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from operator import itemgetter
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 from stillwatch_models.accounts import AccountRow
+from stillwatch_models.columns import PackedRequest
 from stillwatch_models.config import EngineConfig
 from stillwatch_models.shard import Batch, Outputs
 from stillwatch_schemas.events import Heartbeat, RequestEvent
@@ -15,6 +16,8 @@ from stillwatch_schemas.signals import ProfileSignal, Signal
 from stillwatch_schemas.verdicts import Verdict
 
 from stillwatch_streams.ingest import Item
+
+T = TypeVar("T")
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,36 +31,48 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     """What texts are sketched under; None where sketches come with the events or nobody wants any."""
 
 
+class Placed(msgspec.Struct, Generic[T], frozen=True, array_like=True):
+    """The items of one type in a batch, and their places in it."""
+
+    places: list[int]
+    items: list[T]
+
+    @staticmethod
+    def of(kind: type[T], items: Sequence[Any]) -> Placed[T]:
+        """Those of this type among the items."""
+        places = [at for at, item in enumerate(items) if isinstance(item, kind)]
+        return Placed(places, [items[at] for at in places])
+
+
 class Part(msgspec.Struct, frozen=True, array_like=True):
-    """A batch of one partition. Verdicts and heartbeats, which are few, stand apart with their places in it."""
+    """A batch of one partition, its items by type."""
 
     partition: int
     next_offset: int
     offsets: list[int]
-    requests: list[RequestEvent]
-    verdicts: list[tuple[int, Verdict]]
-    beats: list[tuple[int, Heartbeat]]
+    packed: Placed[PackedRequest]
+    requests: Placed[RequestEvent]
+    verdicts: Placed[Verdict]
+    beats: Placed[Heartbeat]
 
     @staticmethod
     def of(partition: int, batch: Batch[Item]) -> Part:
         """The batch, taken apart."""
-        placed = list(enumerate(batch.items))
         return Part(
             partition,
             batch.next_offset,
             batch.offsets,
-            [item for item in batch.items if isinstance(item, RequestEvent)],
-            [(at, item) for at, item in placed if isinstance(item, Verdict)],
-            [(at, item) for at, item in placed if isinstance(item, Heartbeat)],
+            Placed.of(PackedRequest, batch.items),
+            Placed.of(RequestEvent, batch.items),
+            Placed.of(Verdict, batch.items),
+            Placed.of(Heartbeat, batch.items),
         )
 
     def batch(self) -> Batch[Item]:
         """The batch as it was."""
-        items: list[Item] = [*self.requests]
-        others: list[tuple[int, Item]] = [*self.verdicts, *self.beats]
-        for at, item in sorted(others, key=itemgetter(0)):
-            items.insert(at, item)
-        return Batch(items, self.offsets, self.next_offset)
+        kinds: list[Placed[Any]] = [self.packed, self.requests, self.verdicts, self.beats]
+        by_place = {at: item for kind in kinds for at, item in zip(kind.places, kind.items, strict=True)}
+        return Batch([by_place[at] for at in range(len(by_place))], self.offsets, self.next_offset)
 
 
 class Chunk(msgspec.Struct, frozen=True, array_like=True, tag=True):
