@@ -108,12 +108,10 @@ class CompiledMeasurer(Measurer):
     def _measure(self, data: bytes) -> None:
         codes, vocabulary = np.frombuffer(data, np.uint8), self._vocabulary
         while unknown := _measure(codes, vocabulary.words, vocabulary.spellings, vocabulary.secret, self._desk):
-            spellings = {data[start:stop] for start, stop in self._desk.unknown[:unknown].tolist()}
-            vocabulary.learn(map(self._looked_up, spellings))
-
-    def _looked_up(self, spelling: bytes) -> tuple[bytes, int, int]:
-        token = spelling.decode("utf-8", "surrogatepass")
-        return spelling, self._token_hash(token), traits_of(token, self._lexicon)
+            spellings = list({data[start:stop] for start, stop in self._desk.unknown[:unknown].tolist()})
+            tokens = [spelling.decode("utf-8", "surrogatepass") for spelling in spellings]
+            traits = [traits_of(token, self._lexicon) for token in tokens]
+            vocabulary.learn(spellings, list(map(self._token_hash, tokens)), traits)
 
 
 def _pieces(sizes: list[int]) -> Iterator[tuple[int, int]]:

@@ -49,22 +49,25 @@ class TextHash:
 
     def __call__(self, data: bytes) -> int:
         """52 bits."""
+        return self.whole(data) >> (64 - HASH_BITS)
+
+    def whole(self, data: bytes) -> int:
+        """64 bits."""
         state = self._keyed.copy()  # cheaper than to begin with the key each time
         state.update(data)
-        return int.from_bytes(state.digest()) >> (64 - HASH_BITS)
+        return int.from_bytes(state.digest())
 
 
 class TokenHash:
     """Keyed hash of a token, its rank in the four bits above."""
 
     def __init__(self, key: bytes) -> None:
-        self._key = subkey(key, b"token")
+        self._hash = TextHash(key, b"token")
 
     def __call__(self, token: str) -> int:
         """64 bits."""
         data = token.encode("utf-8", "surrogatepass")
-        digest = hashlib.blake2b(data, digest_size=8, key=self._key).digest()
-        return rank(token) << TOKEN_BITS | int.from_bytes(digest) >> (64 - TOKEN_BITS)
+        return rank(token) << TOKEN_BITS | self._hash.whole(data) >> (64 - TOKEN_BITS)
 
 
 class TokenHashes(dict[str, bytes]):

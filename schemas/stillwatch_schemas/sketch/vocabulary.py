@@ -7,7 +7,6 @@ with a secret number, so that nobody can send words that all belong in one place
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -52,16 +51,22 @@ class Vocabulary:
         self.secret = np.uint64(secret)
         self._count = self._spelled = 0
 
-    def learn(self, words: Iterable[tuple[bytes, int, int]]) -> None:
-        """Take in words that are not known, each once: spelling in UTF-8, value and traits."""
-        for spelling, value, traits in words:
-            if self._count == MOST_WORDS or self._spelled + len(spelling) > _SPELLED_BYTES:
-                self._forget()
-            letters = np.frombuffer(spelling, np.uint8)
-            self.spellings[self._spelled : self._spelled + len(letters)] = letters
-            _learn(self.words, self.spellings, self._spelled, len(letters), self.secret, np.uint64(value), traits)
-            self._count += 1
-            self._spelled += len(letters)
+    def learn(self, spellings: list[bytes], values: list[int], traits: list[int]) -> None:
+        """Take in words that are not known, each once and fewer than `MOST_WORDS`; spellings in UTF-8."""
+        letters = np.frombuffer(SEPARATOR.join((*spellings, b"")), np.uint8)
+        if self._count + len(spellings) > MOST_WORDS or self._spelled + len(letters) > _SPELLED_BYTES:
+            self._forget()
+        _learn(
+            letters,
+            np.array(values, np.uint64),
+            np.array(traits),
+            self.words,
+            self.spellings,
+            self._spelled,
+            self.secret,
+        )
+        self._count += len(spellings)
+        self._spelled += len(letters)
 
     def _forget(self) -> None:
         self.words["size"] = 0
@@ -70,14 +75,27 @@ class Vocabulary:
 
 @compiled
 def _learn(  # noqa: PLR0917 - in compiled code arguments have positions only
-    words: Words, spellings: Bytes, start: int, size: int, secret: Number, value: Number, traits: int
+    letters: Bytes,
+    values: NDArray[np.uint64],
+    traits: NDArray[np.int64],
+    words: Words,
+    spellings: Bytes,
+    spelled: int,
+    secret: Number,
 ) -> None:
-    """Put a word where it belongs."""
+    """Put words, with a separator behind each, where they belong."""
+    learned = start = 0
     hashed = secret
-    for at in range(start, start + size):
-        hashed = _hash_on(hashed, spellings[at])
-    word: Record = words[find(words, spellings, spellings[start : start + size], hashed)]
-    word.hash, word.value, word.traits, word.size, word.start, word.seen_in = hashed, value, traits, size, start, 0
+    for at in range(len(letters)):
+        spellings[spelled + at] = letters[at]
+        if letters[at] != _END:
+            hashed = _hash_on(hashed, letters[at])
+            continue
+        word: Record = words[find(words, spellings, letters[start:at], hashed)]
+        word.hash, word.value, word.traits = hashed, values[learned], traits[learned]
+        word.start, word.size, word.seen_in = spelled + start, at - start, 0
+        learned += 1
+        hashed, start = secret, at + 1
 
 
 @part

@@ -38,7 +38,8 @@ def values_of(vocabulary: Vocabulary, texts: list[list[str]]) -> tuple[list[list
 
 
 def learn(vocabulary: Vocabulary, words: dict[str, int]) -> None:
-    vocabulary.learn((word.encode("utf-8", "surrogatepass"), value, 0) for word, value in words.items())
+    spellings = [word.encode("utf-8", "surrogatepass") for word in words]
+    vocabulary.learn(spellings, list(words.values()), [0] * len(words))
 
 
 @given(st.lists(st.lists(WORDS, max_size=12), min_size=1, max_size=6))
