@@ -31,7 +31,7 @@ ENGINE = {
 }
 
 
-async def test_same_alert_ids(broker: Broker, tmp_path: Path) -> None:
+async def test_live_and_replay_give_the_same_alert_ids(broker: Broker, tmp_path: Path) -> None:
     live = await Live(broker, tmp_path, **ENGINE).create_topics()
     events = [labelled.event for labelled in generate(load_scenario("tiny"), 3, 1_767_225_600_000)]
     file = tmp_path / "events.jsonl"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from stillwatch_streams.replay.comparison.ablation_result import Ablation, Variant
 from stillwatch_streams.replay.comparison.figures import Paired
 from stillwatch_streams.replay.report.drawing import DISTILL, GRID, INK, MUTED, WIDE, WIDTH, drawn
-from stillwatch_streams.replay.report.html import cell, chart, page, section, style, table, warning
+from stillwatch_streams.replay.report.html import cell, chart, cut_short, page, section, style, table
 from stillwatch_streams.replay.report.words import per_cent, stacked, time_of
 
 SURE = 0.05
@@ -30,16 +30,9 @@ def ablation_html(found: Ablation) -> bytes:
 def _introduction(found: Ablation) -> Iterator[str]:
     yield f"<p class='muted'>{cell(time_of(found.first_ts))} to {cell(time_of(found.last_ts))} UTC"
     yield f" · {cell(', '.join(found.sources))} · {found.events:,} events of {found.accounts:,} accounts</p>"
-    yield from _warnings(found)
+    yield from cut_short(interrupted=found.interrupted, error=found.error)
     yield "<p>Each row is a whole run without one signal, on the same events. What its absence costs is not what it"
     yield " would find alone: signals that say the same stand in for each other.</p>"
-
-
-def _warnings(found: Ablation) -> Iterator[str]:
-    if found.interrupted:
-        yield warning("Interrupted: everything here covers only what was read until then.")
-    if found.error:
-        yield warning(f"Reading ended early: {found.error}")
 
 
 def _name(variant: Variant) -> str:

@@ -10,7 +10,7 @@ from stillwatch_streams.replay.comparison import charts
 from stillwatch_streams.replay.comparison.figures import LabelledDifferences
 from stillwatch_streams.replay.comparison.incidents import IncidentPair
 from stillwatch_streams.replay.comparison.result import Comparison
-from stillwatch_streams.replay.report.html import cards, cell, chart, page, section, style, table, warning
+from stillwatch_streams.replay.report.html import cards, cell, chart, cut_short, page, section, style, table
 from stillwatch_streams.replay.report.story import Story
 from stillwatch_streams.replay.report.words import mean, per_cent, share, short_time, span, time_of
 
@@ -24,7 +24,7 @@ def comparison_html(found: Comparison, a: Story, b: Story) -> bytes:
     body = [
         f"<h1>Stillwatch compare</h1><p class='muted'>{cell(span(a.summary))} · {cell(', '.join(found.sources))}</p>",
         _sides(found),
-        *_warnings(found),
+        *cut_short(interrupted=found.interrupted, error=found.error),
         cards(_figures(found), changes=True),
         chart("Incidents so far", charts.incidents_so_far(a, b), "Neither opened an incident.", wide=True),
         *(_labelled(found.labelled, a, b) if found.labelled else ()),
@@ -41,13 +41,6 @@ def _sides(found: Comparison) -> str:
         for (side, colour), one in zip(charts.COLOURS.items(), (found.a, found.b), strict=True)
     )
     return f"<p>{' &nbsp; '.join(names)}</p>"
-
-
-def _warnings(found: Comparison) -> Iterator[str]:
-    if found.interrupted:
-        yield warning("Interrupted: everything here covers only what was read until then.")
-    if found.error:
-        yield warning(f"Reading ended early: {found.error}")
 
 
 def _figures(found: Comparison) -> Iterator[tuple[str, str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from importlib.resources import files
 
@@ -31,6 +31,14 @@ def cell(text: str) -> str:
 def warning(text: str) -> str:
     """A notice at the top."""
     return f"<div class='warning'>{escape(text)}</div>"
+
+
+def cut_short(*, interrupted: bool, error: str | None) -> Iterator[str]:
+    """Warnings that a page covers less than it was asked for, and why."""
+    if interrupted:
+        yield warning("Interrupted: everything here covers only what was read until then.")
+    if error:
+        yield warning(f"Reading ended early: {error}")
 
 
 def cards(figures: Iterable[tuple[str, str, str]], *, changes: bool = False) -> str:

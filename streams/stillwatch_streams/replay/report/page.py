@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from stillwatch_streams.replay.evaluation import Evaluation
 from stillwatch_streams.replay.report import charts
 from stillwatch_streams.replay.report.glossary import glossary
-from stillwatch_streams.replay.report.html import cards, cell, chart, page, section, style, table, warning
+from stillwatch_streams.replay.report.html import cards, cell, chart, cut_short, page, section, style, table, warning
 from stillwatch_streams.replay.report.incidents import joint_incidents, reasons
 from stillwatch_streams.replay.report.story import Story
 from stillwatch_streams.replay.report.words import (
@@ -48,10 +48,7 @@ def report_html(story: Story) -> bytes:
 
 def _warnings(story: Story) -> Iterator[str]:
     summary = story.summary
-    if summary.interrupted:
-        yield warning("Interrupted: everything here covers only what was read until then.")
-    if summary.error:
-        yield warning(f"Reading ended early: {summary.error}")
+    yield from cut_short(interrupted=summary.interrupted, error=summary.error)
     if summary.dead_letters:
         codes = ", ".join(f"{count:,} {code}" for code, count in summary.dead_letters.items())
         yield warning(f"Records that could not be used: {codes}. They are listed in dlq.jsonl.")
