@@ -8,8 +8,6 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.table import Column, Table
 from stillwatch_schemas.codec import decode_directive
 from stillwatch_schemas.directives import Directive
 from stillwatch_schemas.errors import ContractError
@@ -19,9 +17,10 @@ from stillwatch_streams.settings_file import load_settings
 from stillwatch_streams.topic_names import TopicNames
 from stillwatch_streams.topic_reader import read_topic
 
+from stillwatch_agents.commands.lines import aligned
 from stillwatch_agents.commands.options import AsJson, ConfigFile
 
-COLUMNS = ("subject", "action", "mode", "for another", "incident", "reason", "signed")
+COLUMNS = ("subject", "action", "mode", "for another", "signed", "incident", "reason")
 
 
 def directives(
@@ -43,7 +42,7 @@ def directives(
     if not found:
         typer.echo("No directive is in force." if subject is None else f"No directive is in force on {subject}.")
         return
-    Console().print(_table(found, now_ms))
+    typer.echo("\n".join(aligned([COLUMNS, *(_row(one, now_ms) for one in found)])))
 
 
 async def live_directives(settings: Settings, now_ms: int) -> list[Directive]:
@@ -63,11 +62,7 @@ async def live_directives(settings: Settings, now_ms: int) -> list[Directive]:
     return [latest[key] for key in sorted(latest) if latest[key].expires_at > now_ms]
 
 
-def _table(found: list[Directive], now_ms: int) -> Table:
-    table = Table(*(Column(name, overflow="fold") for name in COLUMNS))
-    for one in found:
-        minutes = (one.expires_at - now_ms) // 60_000
-        left = f"{minutes // 60} h {minutes % 60:02} min"
-        signed = "yes" if one.signature else "no"
-        table.add_row(one.key, one.action, one.mode, left, one.finding_uid, one.reason, signed)
-    return table
+def _row(one: Directive, now_ms: int) -> tuple[str, ...]:
+    minutes = (one.expires_at - now_ms) // 60_000
+    left = f"{minutes // 60} h {minutes % 60:02} min"
+    return one.key, one.action, one.mode, left, "yes" if one.signature else "no", one.finding_uid, one.reason

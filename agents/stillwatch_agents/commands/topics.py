@@ -14,6 +14,7 @@ from stillwatch_streams.settings import Settings
 from stillwatch_streams.settings_file import load_settings
 from stillwatch_streams.topic_names import TopicNames
 
+from stillwatch_agents.commands.lines import aligned
 from stillwatch_agents.commands.options import AsJson, ConfigFile
 
 T = TypeVar("T")
@@ -31,12 +32,11 @@ def list_topics(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps([{"name": t.name, "key": t.key, "value": t.value, "config": t.config()} for t in table]))
         return
-    width = max(len(topic.name) for topic in table)
-    typer.echo(f"{'topic':<{width}}  cleanup  partitions   value")
-    for topic in table:
-        partitions = "as requests" if topic.co_partitioned else "1"
-        policy = topic.config()["cleanup.policy"]
-        typer.echo(f"{topic.name:<{width}}  {policy:<7}  {partitions:<11}  {topic.value}")
+    rows = [
+        (topic.name, topic.config()["cleanup.policy"], "as requests" if topic.co_partitioned else "1", topic.value)
+        for topic in table
+    ]
+    typer.echo("\n".join(aligned([("topic", "cleanup", "partitions", "value"), *rows])))
 
 
 @topics.command("create")

@@ -65,6 +65,7 @@ def verdict(
         typer.echo(encode_verdict(published))
     else:
         typer.echo(f"{published.subject_kind} {published.subject}: {label}, verdict {published.verdict_id}")
+        typer.echo("It takes effect when the detector's event time passes it; a release at once.")
 
 
 async def _publish(settings: Settings, given: Verdict, *, looked_up: bool) -> Verdict:
