@@ -229,7 +229,8 @@ def _add_histograms(row: Record, events: Events, room: Scratch) -> None:
             texts += 1
             row.templates[distinct.mixed(event.template) % np.uint64(TEMPLATE_BUCKETS)] += np.float32(1)
             content.transform(event.embedding, room.content[0])
-            room.content[1] += room.content[0]
+            for i in range(CONTENT_FEATURES):
+                room.content[1, i] += room.content[0, i]
     if texts:
         before = row.sums[TEXTS_SUM] - texts  # these were added a moment ago
         content.update(row.content_mean, room.content[1], texts, before)

@@ -38,10 +38,10 @@ _WAVE = np.round(FULL * np.cos(2 * np.pi * np.arange(CIRCLE) / CIRCLE)).astype(n
 
 
 def _frequencies() -> NDArray[np.int32]:
-    """Frequencies of the features, (EMBEDDING, FEATURES): sums of twelve hashed bytes, nearly Gaussian, SD 256."""
+    """Frequencies of the features, (FEATURES, EMBEDDING): sums of twelve hashed bytes, nearly Gaussian, SD 256."""
     names = [[f"{row},{column}".encode() for column in range(FEATURES)] for row in range(EMBEDDING)]
     sums = [[sum(hashlib.blake2b(n, digest_size=12).digest()) - 1530 for n in row] for row in names]
-    return np.array(sums, np.int32)
+    return np.array(sums, np.int32).T.copy()
 
 
 _FREQUENCY = _frequencies()
@@ -51,12 +51,11 @@ _PHASE = (np.arange(FEATURES) * (CIRCLE // FEATURES) + CIRCLE // (2 * FEATURES))
 @part
 def transform(embedding: NDArray[np.int8], out: Integers) -> None:
     """Write a prompt's features, each in -127 .. 127, to `out`."""
-    out[:] = 0
-    for i in range(EMBEDDING):
-        for feature in range(FEATURES):
-            out[feature] += np.int32(embedding[i]) * _FREQUENCY[i, feature]
     for feature in range(FEATURES):
-        out[feature] = _WAVE[((out[feature] >> WIDTH_SHIFT) + _PHASE[feature]) % CIRCLE]
+        product = np.int32(0)
+        for i in range(EMBEDDING):
+            product += np.int32(embedding[i]) * _FREQUENCY[feature, i]
+        out[feature] = _WAVE[((product >> np.int32(WIDTH_SHIFT)) + _PHASE[feature]) % CIRCLE]
 
 
 @part

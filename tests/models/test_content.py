@@ -70,7 +70,7 @@ def test_few_texts_neither_put_an_account_far_away_nor_near(middle: np.ndarray) 
 def test_features_are_waves_of_projections(seed: int) -> None:
     """In whole numbers, as NumPy has them."""
     embeddings = np.random.default_rng(seed).integers(-128, 128, (20, EMBEDDING)).astype(np.int8)
-    turns = embeddings.astype(np.int64) @ content._FREQUENCY.astype(np.int64)
+    turns = embeddings.astype(np.int64) @ content._FREQUENCY.T.astype(np.int64)
     expected = content._WAVE[((turns >> content.WIDTH_SHIFT) + content._PHASE) % content.CIRCLE]
     assert features_of(embeddings).tolist() == expected.tolist()
     assert np.abs(expected).max() <= 127
