@@ -1,7 +1,8 @@
-"""Request events as columns: the last place where Python looks at events one by one.
+"""Request events as columns: the last place where Python looks at events one by one, where they are not packed already.
 
-Each event is packed into its record in one go, while what it is made of is still in the processor's cache: walking the
-events column by column takes twice the time as soon as there are more than a few hundred.
+`packing` makes the same records of raw JSON; what it leaves to the general decoder comes here. Each event is packed
+into its record in one go, while what it is made of is still in the processor's cache: walking the events column by
+column takes twice the time as soon as there are more than a few hundred.
 """
 
 from __future__ import annotations

@@ -128,6 +128,7 @@ class Ingest:
         if source_format not in ADAPTERS:
             raise ConfigError(f"source format {source_format!r} is unknown; known formats: {', '.join(ADAPTERS)}")
         self._adapt = ADAPTERS[source_format]
+        self._adapt(())  # whatever is compiled is made ready now, not when the first records wait
         self._skew = allowed_skew_ms
         self._sketcher = sketcher
         self._accept_verdicts = accept_verdicts
