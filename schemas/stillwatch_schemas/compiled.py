@@ -66,9 +66,14 @@ class _Cache(FunctionCache):  # type: ignore[misc]  # Numba has no types
     """Numba's cache, asked by what is compiled; a cache that can't be read or written is no reason to stop."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        with suppress(OSError):
+        try:
             return super().load_overload(sig, target_context)
-        return None
+        except OSError:
+            return None
+        except Exception:  # noqa: BLE001 - a pickle of another release may name what is no more, or be cut short
+            with suppress(OSError):
+                self.flush()
+            return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
         with suppress(OSError):

@@ -92,6 +92,40 @@ def test_the_second_process_finds_what_the_first_compiled(tmp_path: Path) -> Non
     assert run(module) == "4 1 0"
 
 
+TYPED_MODULE = """
+from typing import NamedTuple
+from stillwatch_schemas.compiled import compiled
+
+class Pair(NamedTuple):
+    left: int
+    right: int
+
+@compiled
+def total(pair):
+    return pair.left + pair.right
+
+print(total(Pair(3, 4)), total.stats.cache_hits.total())
+"""
+
+
+def test_after_an_upgrade_that_renamed_a_type_the_cache_begins_anew(tmp_path: Path) -> None:
+    """What was kept names the type: without care no process could start until somebody deletes the cache."""
+    module = tmp_path / "totals.py"
+    module.write_text(TYPED_MODULE)
+    command = [sys.executable, "-c", "import totals"]
+    outputs = []
+    for text in (
+        TYPED_MODULE,
+        TYPED_MODULE,
+        TYPED_MODULE.replace("Pair", "Couple"),
+        TYPED_MODULE.replace("Pair", "Couple"),
+    ):
+        module.write_text(text)
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        outputs.append(done.stdout.strip())
+    assert outputs == ["7 0", "7 1", "7 0", "7 1"]
+
+
 def test_where_nothing_can_be_kept_every_process_compiles(tmp_path: Path) -> None:
     """As in a container with a read-only file system."""
     module = tmp_path / "halves.py"
