@@ -40,7 +40,9 @@ class AgentSpec(msgspec.Struct, frozen=True, kw_only=True):
     at_once: int = 16_384
     """Most records that are decoded and processed together. What they become should fit the processor's cache."""
     steps: Callable[[Any, Batch[Any]], Iterable[Outputs]] = lambda shard, batch: (shard.process(batch),)
-    """What a shard makes of a batch; of several parts each is published before the next is worked out."""
+    """What a shard makes of a batch. The first part is acknowledged before the next is worked out; the others, which
+    nobody waits for, are written in their order while later records are processed, all before the next checkpoint.
+    """
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):

@@ -61,6 +61,8 @@ class PartitionRunner(Generic[T]):
         self._session = -1
         self._queue: asyncio.Queue[Fetch | None] = asyncio.Queue(QUEUED_FETCHES)
         self._task: asyncio.Task[None] | None = None
+        self._sending: asyncio.Task[None] | None = None
+        """The last of the outputs that are being written; it waits for those before it."""
         self._revoked = asyncio.Event()
         self._fenced = False
         self._due = time.monotonic() + services.checkpoint_seconds
@@ -168,8 +170,11 @@ class PartitionRunner(Generic[T]):
     async def _portion(self, records: list[Any], next_offset: int) -> None:
         batch, dead = self._decoded(records, next_offset)
         await self._aside.bury(dead)
-        for outputs in self._processed(batch, records):
-            await self._publish(outputs)
+        parts = self._processed(batch, records)
+        await self._publish(next(parts))
+        for outputs in parts:
+            self._sending = asyncio.create_task(self._publish_after(self._sending, outputs))
+            await asyncio.sleep(0)
         self._services.metrics.events.labels(self._services.agent).inc(len(batch.items))
 
     def _decoded(self, records: list[Any], next_offset: int) -> tuple[Batch[Any], list[DeadLetter]]:
@@ -201,9 +206,17 @@ class PartitionRunner(Generic[T]):
             if count:
                 self._services.metrics.published.labels(self._services.agent, kind).inc(count)
 
+    async def _publish_after(self, before: asyncio.Task[None] | None, outputs: Outputs) -> None:
+        if before is not None:
+            await before
+        await self._publish(outputs)
+
     async def _checkpoint(self) -> None:
         """Make everything up to here durable. FencedError when the partition is no longer ours."""
         began = time.perf_counter()
+        if self._sending is not None:
+            await self._sending
+            self._sending = None
         checkpoint = self._shard.checkpoint()
         if checkpoint is not None:
             position = self._aside.position(checkpoint.next_offset, self.offset)

@@ -36,6 +36,7 @@ class Kafka:
         self.happened: list[str] = []
         self.letters: list[DeadLetter] = []
         self.owner = True
+        self.full = False
 
     async def send(self, *arguments: Any) -> Any:
         if len(arguments) == 2:  # the DLQ's send(partition, letters)
@@ -43,6 +44,8 @@ class Kafka:
             self.letters += letters
             self.happened.append(f"{len(letters)} dead letters")
             return 99
+        if self.full:
+            raise OSError("the disk is full")
         messages: Iterable[Message] = arguments[0]
         self.happened.append(f"{len(list(messages))} messages")
         return []
@@ -139,17 +142,34 @@ async def test_a_fetch_is_taken_in_parts(tmp_path: Path) -> None:
     assert [step for step in parts.kafka.happened if step.endswith(" messages")] == ["1 messages", "1 messages"]
 
 
-async def test_each_part_is_published_before_the_next_is_worked_out(tmp_path: Path) -> None:
-    def in_parts(_shard: CountingShard, _batch: Batch[Any]) -> Iterator[Outputs]:
-        for part in ("first", "second"):
-            bench.kafka.happened.append(part)
-            yield Outputs(findings=[make_finding()])
+async def test_the_first_part_is_acknowledged_before_the_others_and_all_before_the_checkpoint(tmp_path: Path) -> None:
+    def in_parts(shard: CountingShard, batch: Batch[Any]) -> Iterator[Outputs]:
+        for part in range(1, 4):
+            bench.kafka.happened.append(f"part {part}")
+            yield Outputs(findings=[make_finding()] * part)
+        shard.process(batch)
 
     bench = Bench(tmp_path, steps=in_parts)
     await bench.feed(requests(3))
-    await bench.until("second")
-    assert bench.kafka.happened[:4] == ["first", "1 messages", "second", "1 messages"]
+    await bench.until("commit 2")
+    assert bench.kafka.happened[:3] == ["part 1", "1 messages", "part 2"]
+    written = [step for step in bench.kafka.happened if not step.startswith("part")]
+    assert written[:5] == ["1 messages", "2 messages", "3 messages", "checkpoint", "commit 2"]
     await bench.runner.close()
+
+
+async def test_a_part_that_cannot_be_written_ends_the_worker_without_a_checkpoint(tmp_path: Path) -> None:
+    def in_parts(shard: CountingShard, batch: Batch[Any]) -> Iterator[Outputs]:
+        yield shard.process(batch)
+        bench.kafka.full = True
+        yield Outputs(findings=[make_finding()])
+        yield Outputs(findings=[make_finding()])
+
+    bench = Bench(tmp_path, steps=in_parts)
+    await bench.feed(requests(3))
+    await bench.until("nothing")
+    assert [str(failure) for failure in bench.failures] == ["the disk is full"]
+    assert "checkpoint" not in bench.kafka.happened
 
 
 async def test_a_gap_between_fetch_and_shard_ends_the_worker(tmp_path: Path) -> None:
