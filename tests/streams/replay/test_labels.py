@@ -46,7 +46,11 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, text: str, complai
         read_labels(path)
 
 
-@pytest.mark.parametrize("content", [b"not gzip", gzip.compress(EVENTS.encode())[:20], gzip.compress(b"\xff\xfe")])
+@pytest.mark.parametrize(
+    "content",
+    [b"not gzip", gzip.compress(EVENTS.encode())[:20], gzip.compress(b"\xff\xfe")],
+    ids=["not gzip", "cut short", "not UTF-8"],  # gzip writes the time, and all processes must name their tests alike
+)
 def test_an_unreadable_file_is_a_config_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "events.csv.gz"
     path.write_bytes(content)
