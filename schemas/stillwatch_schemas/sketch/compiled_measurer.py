@@ -27,6 +27,8 @@ from stillwatch_schemas.sketch.vocabulary import MOST_WORDS, Bytes, Places, Voca
 
 _MOST_TEXTS, _MOST_BYTES = 256, 2 * MOST_WORDS
 """Measured at a time: no more words than the vocabulary remembers. One text is always less."""
+_FEW = 4
+"""Fewer texts than these cost less one by one."""
 _MOST_UNKNOWN = 4_096
 """Unknown words that are learned at a time."""
 _END_OF = [UNSPACED_SEPARATOR if script in UNSPACED_SCRIPTS else SEPARATOR for script in range(OTHER + 1)]
@@ -78,8 +80,8 @@ class CompiledMeasurer(Measurer):
 
     def many(self, prompts: list[str]) -> Iterator[Measured]:
         """Part by part: one short piece of code at a time stays in the processor's caches."""
-        if not prompts:
-            return iter(())
+        if len(prompts) < _FEW:
+            return map(self.one, prompts)
         texts, folded, words = normalise_many(prompts, self._words_of)
         scripts = list(map(script_of, texts))
         of_words = list(self._of_many_words(words, scripts))

@@ -38,7 +38,8 @@ class Sketcher:
     """Computes sketches under one key; the same key must be used by all emitters and workers of a deployment.
 
     Raises ConfigError for a key of less than 16 bytes. Not safe for use by several threads at once. Remembers the
-    hashes of up to 65,536 words and the results of 1,024 system prompts (about 15 MB), which never changes a result.
+    hashes of some 50,000 words (3 MB; without Numba up to 15 MB) and the results of 1,024 system prompts, which never
+    changes a result.
     """
 
     def __init__(self, key: bytes) -> None:

@@ -28,9 +28,9 @@ WORD = np.dtype(
 _PLACE_BITS = 16
 _PLACES = 1 << _PLACE_BITS
 MOST_WORDS = 3 * _PLACES // 4
-"""Remembered at a time; a chunk of texts has fewer."""
+"""Remembered at a time; texts that are measured together have fewer."""
 _SPELLED_BYTES = 1 << 20
-"""Room for the spellings of all words; those of a chunk of texts take a quarter of it at most."""
+"""Room for the spellings of all words; those of texts that are measured together take a tenth of it at most."""
 
 _TO_PLACE = np.uint64(64 - _PLACE_BITS)
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
