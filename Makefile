@@ -13,7 +13,8 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 ARGS ?=
-# Processes of `make test`; 0 runs it in the one that was started, for a debugger.
+# Processes of `make test`; 0 runs it in the one that was started, for a debugger. One that dies, or hangs in a test,
+# ends the run: in another process the same test would hang again.
 PROCESSES ?= 2
 UV_VERSION := 0.13.9
 UV := .uv/bin/uv
@@ -38,7 +39,7 @@ demo: .venv/.installed  ## live demonstration on an embedded broker
 	@$(BIN)/stillwatch demo $(ARGS)
 
 test: .venv/.installed kafka  ## all tests, on Apache Kafka where Java and Maven are there
-	@$(BIN)/pytest --numprocesses=$(PROCESSES) --dist=loadfile $(ARGS)
+	@$(BIN)/pytest --numprocesses=$(PROCESSES) --dist=loadfile --max-worker-restart=0 $(ARGS)
 
 check: lint types imports docs-check test  ## what CI runs
 

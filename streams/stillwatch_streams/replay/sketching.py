@@ -14,6 +14,7 @@ from collections.abc import Callable, Container, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import chain
+from multiprocessing.process import BaseProcess
 from typing import Final, Protocol
 
 import msgspec
@@ -79,7 +80,7 @@ class Elsewhere:
                 " Use fewer --jobs."
             ) from error
         finally:
-            pool.shutdown(cancel_futures=True)
+            _dismiss(pool)
 
     def _ordered(self, pool: ProcessPoolExecutor, steps: Iterator[Step]) -> Iterator[Step]:
         under_way: deque[Callable[[], Step]] = deque()
@@ -120,15 +121,29 @@ class Elsewhere:
 
 
 def _end_if_one_died(pool: ProcessPoolExecutor) -> None:
+    """When one process is dead all are ended, and the pool breaks."""
+    if any(not process.is_alive() for process in _processes(pool)):
+        _end_all(pool)
+
+
+def _dismiss(pool: ProcessPoolExecutor) -> None:
+    """Nobody waits for its answers any more: end its processes, whatever they are at, and with them the pool."""
+    _end_all(pool)
+    pool.shutdown(cancel_futures=True)
+
+
+def _end_all(pool: ProcessPoolExecutor) -> None:
     """A process that dies while it writes its answer leaves the pool waiting for the rest of it, for ever.
 
-    So when one is dead all are ended, and our own end of the pipe is closed: then the pool reads the end, and breaks.
+    So our own end of the pipe is closed too: then the pool reads the end, and breaks.
     """
-    processes = list((pool._processes or {}).values())  # noqa: SLF001 - the pool has no public way to look after them
-    if any(not process.is_alive() for process in processes):
-        for process in processes:
-            process.kill()
-        pool._result_queue._writer.close()  # type: ignore[attr-defined]  # noqa: SLF001 - as above
+    for process in _processes(pool):
+        process.kill()
+    pool._result_queue._writer.close()  # type: ignore[attr-defined]  # noqa: SLF001 - the pool has no public way to it
+
+
+def _processes(pool: ProcessPoolExecutor) -> list[BaseProcess]:
+    return list((pool._processes or {}).values())  # noqa: SLF001 - the pool has no public way to look after them
 
 
 LOOK_AFTER_SECONDS = 2.0

@@ -110,7 +110,7 @@ class Colleague:
         """The next thing it has to say; StillwatchError where it failed or is gone."""
         try:
             said = self._pipe.recv_bytes()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):  # the latter where it died in the middle of what it had to say
             self._process.join(GRACE_SECONDS)
             raise self._lost(f"it ended with exit code {self._process.exitcode}") from None
         if said[:1] != GOOD:
