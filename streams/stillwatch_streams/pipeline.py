@@ -1,8 +1,8 @@
-"""The whole detector in one process: the shards that live workers run, joined by the routes that the topics give them.
+"""What follows from the account shards, in one process: the shards that live workers run, joined as topics join them.
 
-    events ──► account shard of their partition ──► findings ─────────────► policy shard of their subject ──► directives
-                      ├──► signals ──► group shard of their group ──► findings ──┤
-                      └──► profiles ──► the campaign shard ──► findings ─────────┘
+    account shards ──► findings ────────────────────────────────────────► policy shard of their subject ──► directives
+           ├──► signals ──► group shard of their group ──► findings ──┤
+           └──► profiles ──► the campaign shard ──► findings ─────────┘
 
 Routes: a contribution goes to the signals partition of its group, the end of a pane to every signals partition, a
 finding to the alerts partition of its subject.
@@ -102,12 +102,10 @@ class Lane(Generic[T]):
 
 
 class Pipeline:
-    """Feed it batches of single partitions in any interleaving, and let it settle; `finish` closes what is open."""
+    """Feed it what the account shards put out, partitions in any interleaving, and let it settle; then `finish` it."""
 
     def __init__(self, engines: Engines, partitions: int, sink: Sink) -> None:
-        self.partitions = partitions
-        self.account_shards = [engines.account(partition) for partition in range(partitions)]
-        self._folded: list[list[Outputs]] = [[] for _ in range(partitions)]
+        self._taken: list[list[Outputs]] = [[] for _ in range(partitions)]
         self._groups: Lane[Signal] = Lane(engines.group, partitions)
         self._campaigns = engines.campaign(CAMPAIGN_PARTITION)
         self._profiles: list[ProfileSignal] = []
@@ -115,29 +113,21 @@ class Pipeline:
         self._policies: Lane[Finding] = Lane(engines.policy, partitions)
         self._sink = sink
 
-    def fold(self, partition: int, batch: Batch[Item]) -> None:
-        """Fold a batch of one source partition; what follows from it waits for `settle`."""
-        self.take(partition, self.account_shards[partition].process(batch))
-
     def take(self, partition: int, made: Outputs) -> None:
-        """What a source partition's account shard has made of a batch somewhere else; it waits for `settle` as well."""
-        self._folded[partition].append(made)
+        """What a source partition's account shard has made of a batch; what follows from it waits for `settle`."""
+        self._taken[partition].append(made)
 
     def settle(self) -> None:
-        """Everything that follows from the batches folded since the last time, partition by partition."""
-        for folded in self._folded:
-            for outputs in folded:
+        """Everything that follows from what was taken since the last time, partition by partition."""
+        for taken in self._taken:
+            for outputs in taken:
                 self._from_accounts(outputs)
-            folded.clear()
+            taken.clear()
             self._flow()
 
-    def finish(self, ends: Iterable[Outputs] | None = None) -> None:
-        """End of the input: close the account panes, then the group panes, then decide for the last time.
-
-        `ends` are what the account shards put out at their end, by partition, where they have been asked already.
-        """
-        self.settle()
-        for outputs in (shard.finish() for shard in self.account_shards) if ends is None else ends:
+    def finish(self, ends: Iterable[Outputs]) -> None:
+        """End of the input: take what account shards put out at their end, close group panes, decide a last time."""
+        for outputs in ends:
             self._from_accounts(outputs)
         self._flow()
         for outputs in self._groups.finish():
@@ -152,11 +142,9 @@ class Pipeline:
         for shard in self._policies.shards:
             self._directives(shard.expire(now_ms))
 
-    def accounts(self) -> Iterator[AccountRow]:
-        """Every account seen, partition by partition."""
-        for shard in self.account_shards:
-            yield from shard.accounts()
-        yield from self._campaigns.accounts()
+    def campaign_accounts(self) -> Iterable[AccountRow]:
+        """Every account of a campaign, with what membership makes of its score."""
+        return self._campaigns.accounts()
 
     def _from_accounts(self, outputs: Outputs) -> None:
         self._findings(outputs)

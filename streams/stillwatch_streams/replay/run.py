@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -16,7 +17,8 @@ from stillwatch_schemas.findings import Finding
 from stillwatch_streams.ingest import DeadLetter
 from stillwatch_streams.output_folder import OutputFolder
 from stillwatch_streams.pipeline import Engines, Pipeline, Sink
-from stillwatch_streams.replay.crew.captain import Crew, Settled
+from stillwatch_streams.replay.account_side import AccountSide, Alone, Settled
+from stillwatch_streams.replay.crew.captain import Crew
 from stillwatch_streams.replay.engines import MakeEngines, standard_engines
 from stillwatch_streams.replay.evaluation import evaluate
 from stillwatch_streams.replay.reader import Step
@@ -68,9 +70,10 @@ def replay(
     with ExitStack() as stack:
         folder = stack.enter_context(OutputFolder(job.out))
         partitions = partitions_of(job)
-        crew = stack.enter_context(Crew(job, job.config, partitions)) if job.jobs > 1 else None
+        made = engines(job.config, partitions)
+        crew = stack.enter_context(Crew(job, job.config, partitions, made.account)) if job.jobs > 1 else None
         reading = Reading(job, crew.mine if crew else None)
-        run = Run(job.config, folder, engines(job.config, partitions), partitions, publisher=publisher, crew=crew)
+        run = Run(job.config, folder, made, partitions, publisher=publisher, side=crew)
         reading.drive([run], stop or StopFlag(), progress)
         if crew is not None:
             reading.elsewhere += crew.cpu_seconds()
@@ -88,37 +91,27 @@ class Run:
         partitions: int,
         *,
         publisher: Sink | None = None,
-        crew: Crew | None = None,
+        side: AccountSide | None = None,
     ) -> None:
+        """Account shards run in this process, unless there is another `side`."""
         self.watch = Stopwatch()
         self._config = config
         self._folder = folder
         self._results = Results(folder)
         sink: Sink = Both(self._results, publisher) if publisher else self._results
-        self._crew = crew
-        self._pipeline = Pipeline(crew.engines(engines) if crew else engines, partitions, sink)
+        self._side: AccountSide = Alone(engines.account, partitions) if side is None else side
+        self._pipeline = Pipeline(engines, partitions, sink)
 
     def step(self, step: Step) -> None:
-        """Detect in a piece of a chunk; at the chunk's end, act on it and release the directives that have run out."""
-        if self._crew is not None:
-            self._settle(self._crew.step(step, self._pipeline.account_shards))
-            return
-        for partition, batch in step.batches:
-            self._pipeline.fold(partition, batch)
-        if step.ends_chunk:
-            self._pipeline.settle()
-            self._pipeline.expire(step.last_ts)
+        """Detect in what was read at once; act on the chunks that are through, and release directives that ran out."""
+        self._settle(self._side.step(step))
 
     def end(self) -> None:
         """Close what is open."""
-        if self._crew is None:
-            self._pipeline.finish()
-            return
-        self._settle(self._crew.finish(self._pipeline.account_shards))
-        self._pipeline.finish(self._crew.ends())
+        self._settle(self._side.finish())
+        self._pipeline.finish(self._side.ends())
 
     def _settle(self, chunks: Iterable[Settled]) -> None:
-        """Act on chunks that the crew has processed, one after the other."""
         for chunk in chunks:
             for partition, made in chunk.made:
                 self._pipeline.take(partition, made)
@@ -133,7 +126,7 @@ class Run:
     def conclude(self, reading: Reading) -> Story:
         """Evaluate and write every remaining file."""
         folder, results = self._folder, self._results
-        accounts = account_results(self._pipeline.accounts(), results.campaign_of())
+        accounts = account_results(self._account_rows(), results.campaign_of())
         truth = reading.watcher.truth()
         summary = self._summary(reading, accounts, truth)
         story = Story(summary, accounts, results.notes, truth.counted() if truth else {}, results.members())
@@ -142,6 +135,9 @@ class Run:
         folder.write("summary.json", msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
         folder.write("report.html", report_html(story))
         return story
+
+    def _account_rows(self) -> Iterator[AccountRow]:
+        return chain(self._side.accounts(), self._pipeline.campaign_accounts())
 
     def _summary(self, reading: Reading, accounts: list[AccountRow], truth: Truth | None) -> Summary:
         results, notes = self._results, self._results.notes

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
 import msgspec
+from stillwatch_models.accounts import AccountRow
 from stillwatch_models.config import EngineConfig
 from stillwatch_models.shard import Outputs
 
 from stillwatch_streams.ingest import sketch_key
-from stillwatch_streams.pipeline import AccountShard, Engines
-from stillwatch_streams.replay.crew.colleague import Colleague, RemoteShard
+from stillwatch_streams.pipeline import AccountShard
+from stillwatch_streams.replay.account_side import Made, Settled
+from stillwatch_streams.replay.crew.colleague import Colleague
 from stillwatch_streams.replay.crew.messages import Assignment, Finish
 from stillwatch_streams.replay.reader import Step
 from stillwatch_streams.replay.reading import Input
@@ -25,17 +27,6 @@ MOST_UNDER_WAY = 64 * 1_048_576
 READING = 0.4
 """What reading, decoding, dealing and groups cost, as a share of what detecting in all partitions costs. With sketches
 it is about that; with texts less, as they are sketched where they are detected."""
-
-Made = list[tuple[int, Outputs]]
-"""What account shards put out, each with its partition."""
-
-
-class Settled(msgspec.Struct, frozen=True):
-    """A chunk of the input that every shard has processed."""
-
-    made: Made
-    last_ts: int | None
-    """Greatest event time up to its end; None for what was left over."""
 
 
 class UnderWay(msgspec.Struct, frozen=True):
@@ -50,12 +41,16 @@ class UnderWay(msgspec.Struct, frozen=True):
 
 
 class Crew:
-    """Other processes with partitions of their own; `with` starts and ends them."""
+    """Other processes with partitions of their own, as an `AccountSide`; `with` starts and ends them."""
 
-    def __init__(self, given: Input, config: EngineConfig, partitions: int) -> None:
+    def __init__(
+        self, given: Input, config: EngineConfig, partitions: int, make: Callable[[int], AccountShard]
+    ) -> None:
         mine, *theirs = shares(partitions, given.jobs)
         self.mine = frozenset(mine)
         """Partitions that stay in this process."""
+        self._partitions = partitions
+        self._shards = {partition: make(partition) for partition in mine}
         sketched = not given.ingest.sketches or partitions == 1
         key = None if sketched else sketch_key(given.settings)
         self._members = [
@@ -78,32 +73,23 @@ class Crew:
         for member in self._members:
             member.end(at_once=error is not None)
 
-    def engines(self, made: Engines) -> Engines:
-        """These engines, but for the account shards that live elsewhere."""
-
-        def account(partition: int) -> AccountShard:
-            member = self._home.get(partition)
-            return made.account(partition) if member is None else RemoteShard(partition, member)
-
-        return msgspec.structs.replace(made, account=account)
-
-    def step(self, step: Step, shards: Sequence[AccountShard]) -> Iterator[Settled]:
+    def step(self, step: Step) -> Iterator[Settled]:
         """Process what is ours, send the rest; at a chunk's end, give the chunks that have been answered meanwhile."""
         for partition, batch in step.batches:
-            if partition in self.mine:
-                self._made.append((partition, shards[partition].process(batch)))
+            if partition in self._shards:
+                self._made.append((partition, self._shards[partition].process(batch)))
             else:
                 self._home[partition].add(partition, batch)
         if step.ends_chunk:
             self._hand_over(step.last_ts)
             yield from self._answered(MOST_UNDER_WAY)
 
-    def finish(self, shards: Sequence[AccountShard]) -> Iterator[Settled]:
+    def finish(self) -> Iterator[Settled]:
         """Let all close what is open; the chunks that were still under way. Then `ends` has the rest."""
         self._hand_over(None)
         for member in self._members:
             member.order(Finish())
-        self._ends = {partition: shards[partition].finish() for partition in sorted(self.mine)}
+        self._ends = {partition: shard.finish() for partition, shard in self._shards.items()}
         yield from self._answered(-1)
 
     def ends(self) -> Iterator[Outputs]:
@@ -112,6 +98,12 @@ class Crew:
             self._ends |= dict(member.made())
         for _, outputs in sorted(self._ends.items(), key=lambda end: end[0]):
             yield outputs
+
+    def accounts(self) -> Iterator[AccountRow]:
+        """Every account seen, wherever it lives."""
+        for partition in range(self._partitions):
+            member = self._home.get(partition)
+            yield from self._shards[partition].accounts() if member is None else member.accounts(partition)
 
     def cpu_seconds(self) -> list[float]:
         """Processor time of each member, once the ends have been read."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterable, Mapping
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from queue import SimpleQueue
 from threading import Thread
 
 from stillwatch_models.accounts import AccountRow
-from stillwatch_models.shard import Batch, Checkpoint, Outputs
+from stillwatch_models.shard import Batch, Outputs
 from stillwatch_schemas.errors import StillwatchError
 
 from stillwatch_streams.ingest import Item
@@ -122,39 +121,3 @@ class Colleague:
         return StillwatchError(
             f"replay: the process of partition {names} failed: {why}. --jobs 1 shows whether it is the input."
         )
-
-
-class RemoteShard:
-    """Stands in for an account shard that lives in another process: its accounts can be listed from here."""
-
-    def __init__(self, partition: int, colleague: Colleague) -> None:
-        self._partition = partition
-        self._colleague = colleague
-
-    def accounts(self) -> Iterable[AccountRow]:
-        """Its accounts."""
-        return self._colleague.accounts(self._partition)
-
-    def process(self, batch: Batch[Item]) -> Outputs:
-        """Not from here: `Crew.step` sends it what it is to process."""
-        raise NotImplementedError
-
-    def finish(self) -> Outputs:
-        """Nor this: see `Crew.finish`."""
-        raise NotImplementedError
-
-    def expire(self, now_ms: int) -> Outputs:
-        """Accounts do not run out by the clock."""
-        raise NotImplementedError
-
-    def checkpoint(self) -> Checkpoint | None:
-        """Replay writes no checkpoints."""
-        raise NotImplementedError
-
-    def snapshot(self) -> dict[bytes, bytes]:
-        """Nor this."""
-        raise NotImplementedError
-
-    def restore(self, rows: Mapping[bytes, bytes]) -> int:
-        """Nor that."""
-        raise NotImplementedError
