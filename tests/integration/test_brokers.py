@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import signal
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import psutil
@@ -16,7 +18,7 @@ from aiokafka.structs import OffsetAndMetadata
 from stillwatch_schemas.errors import BrokerError
 from stillwatch_streams.embedded import EmbeddedBroker
 from stillwatch_streams.record_batches import hand_over_whole_batches
-from support.brokers import Broker, choose
+from support.brokers import Broker, Choice, choose
 from support.builders import T0
 from support.kafka_io import Message, committed_offsets, create_topics, produce, read_all, unique
 from support.kafka_node import KafkaNode
@@ -80,6 +82,16 @@ async def test_kafka_keeps_topics_records_and_commits_over_restart_and_power_cut
     await asyncio.to_thread(durable_broker.start)
     await produce(durable_broker.bootstrap, topic, [Message(b"after")])
     assert [r.value for r in await read_all(durable_broker.bootstrap, topic)] == [b"before", b"between", b"after"]
+
+
+async def test_kafka_starts_with_a_cluster_id_that_looks_like_an_option(broker_choice: Choice, tmp_path: Path) -> None:
+    if not broker_choice.kafka:
+        pytest.skip(f"a cluster id is Apache Kafka's ({broker_choice.why})")
+    cluster = uuid.UUID(bytes=b"\xf8" + bytes(15))
+    assert base64.urlsafe_b64encode(cluster.bytes).startswith(b"-")
+    with KafkaNode(tmp_path / "kafka", cluster=cluster) as node:
+        await create_topics(node.bootstrap, ["t"])
+        assert len(await produce(node.bootstrap, "t", [Message(b"x")])) == 1
 
 
 async def test_kafka_compacts_to_the_last_value_of_each_key(durable_broker: KafkaNode) -> None:

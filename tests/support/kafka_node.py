@@ -75,7 +75,15 @@ class KafkaNode:
     kind = "apache-kafka"
     durable = True
 
-    def __init__(self, folder: Path, *, port: int = 0, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int = 0,
+        settings: Mapping[str, str] | None = None,
+        cluster: uuid.UUID | None = None,
+    ) -> None:
+        self._cluster = cluster or uuid.uuid4()
         self._java = java_home_or_path()
         self._classpath = f"{jars()}/*"
         self._folder = folder
@@ -141,11 +149,14 @@ class KafkaNode:
         (self._folder / "log4j2.properties").write_text(_LOG4J)
 
     def _format(self) -> None:
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        properties = str(self._folder / "server.properties")
-        arguments = ("format", "--standalone", "--cluster-id", cluster, "--config", properties)
+        # With "=", as every 64th id begins with a dash and would be taken for an option.
+        cluster = f"--cluster-id={base64.urlsafe_b64encode(self._cluster.bytes).decode().rstrip('=')}"
+        arguments = ("format", "--standalone", cluster, "--config", str(self._folder / "server.properties"))
         subprocess.run(
-            self._command("kafka.tools.StorageTool", *arguments), check=True, capture_output=True, timeout=READY_SECONDS
+            self._command("kafka.tools.StorageTool", *arguments),
+            check=True,
+            stdout=subprocess.DEVNULL,  # what goes wrong it says on standard error, which a failed test shows
+            timeout=READY_SECONDS,
         )
 
     def __enter__(self) -> Self:
