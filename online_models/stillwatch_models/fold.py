@@ -104,6 +104,7 @@ def make_ready() -> None:
     none, horizons = np.zeros(0, np.int64), Horizons(fast=1.0, slow=1.0, block=1, restart=1)
     table = AccountTable()
     table.put(none, table.gather(none))
+    TextMemory(0).look_up(np.zeros(0, EVENT), table.rows["key"])
     cut = Cut(pane=none, start=none, end=none, before=none, fast=np.zeros(0), slow=np.zeros(0))
     fold_cells(np.zeros(0, ROW), np.zeros(0, EVENT), cut, 0, 0, horizons, np.zeros(0, np.uint8), scratch())
 

@@ -10,20 +10,30 @@ The memory is a ring in order of arrival, so that a checkpoint writes the few pa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import repeat
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from stillwatch_schemas.compiled import Number, Record, Records, compiled, part
 
 from stillwatch_models.columns import Events
 from stillwatch_models.harvest import LOOSE, STRICT
+from stillwatch_models.text_index import Index, find, insert, new_index, remove
 
 ENTRY = np.dtype([("text", "i8"), ("owner", "u8"), ("pane", "i8"), ("model", "u4"), ("flags", "u1")])
 TAKEN_BACK = 4
 """Flag beside the marks of `harvest`: the text was a harvest event, and is not any more."""
 PAGE = 1_024
 """Entries in a row of the checkpoint."""
+
+ANSWER = np.dtype([("first_at", "i8"), ("shared", "u1"), ("requeried", "u1")])
+"""Of one event with text."""
+EXPOSED = np.dtype(
+    [("slot", "i8"), ("owner", "u8"), ("sent", "i8"), ("pane", "i8"), ("position", "i8"), ("flags", "i2")]
+)
+"""An `Exposure` in compiled code."""
+NOT_YET = -1
+"""In place of the flags of an `Exposure` that has none."""
 
 
 Entries = NDArray[np.void]
@@ -50,13 +60,14 @@ class TextMemory:
 
     def __init__(self, capacity: int) -> None:
         pages = max(1, -(-capacity // PAGE))
-        self._ring = np.zeros(pages * PAGE, ENTRY)
+        self._ring: Entries = np.zeros(pages * PAGE, ENTRY)
         self._slots = np.zeros(len(self._ring), np.int64)
         """Slot of each owner in the account table: derived, not part of the state."""
-        self._where: dict[int, int] = {}
+        self._index = new_index(self._ring)
+        """Derived as well."""
         self.written = 0
         """Texts ever taken in."""
-        self._dirty: set[int] = set()
+        self._dirty = np.zeros(pages, bool)
 
     def look_up(self, events: Events, keys: NDArray[np.uint64]) -> tuple[NDArray[np.int64], list[Exposure]]:
         """Take in the texts of a segment, in order.
@@ -65,27 +76,18 @@ class TextMemory:
         was, with another model. Returns the ring position of each event that is the first of its text (else -1), and
         the exposures.
         """
-        begun = self.written
-        first_at = np.full(len(events), -1, np.int64)
-        shared, requeried = np.zeros(len(events), bool), np.zeros(len(events), bool)
-        exposures: list[Exposure] = []
         asked = np.flatnonzero(events["has_text"])
-        entries = self._entries(events, asked, keys)
-        again = self._take_in_all(events, asked, entries, first_at)
-        slots, panes = events["row"].tolist(), events["pane"].tolist()
-        texts, owners, models = (entries[name].tolist() for name in ("text", "owner", "model"))
-        for nth, at in zip(again.tolist(), asked[again].tolist(), strict=True):
-            position = self._where.get(texts[nth])
-            if position is None:
-                first_at[at] = self._take_in(texts[nth], entries[nth], slots[at])
-            elif self._ring["owner"][position] != owners[nth]:
-                shared[at] = True
-                if not self._ring["flags"][position] & TAKEN_BACK:
-                    exposures.append(self._expose(position, panes[at], begun))
-            else:
-                requeried[at] = self._ring["model"][position] != models[nth]
-        events["shared"], events["requeried"] = shared, requeried
-        return first_at, exposures
+        answers, exposed = np.zeros(len(asked), ANSWER), np.zeros(len(asked), EXPOSED)
+        entries, slots = self._entries(events, asked, keys), events["row"][asked].astype(np.int64)
+        self.written, count = _look_up(
+            entries, slots, self._ring, self._slots, self._index, self.written, self._dirty, answers, exposed
+        )
+        first_at = np.full(len(events), -1, np.int64)
+        first_at[asked] = answers["first_at"]
+        for mark in ("shared", "requeried"):
+            events[mark] = 0
+            events[mark][asked] = answers[mark]
+        return first_at, [_exposure(one) for one in exposed[:count]]
 
     @staticmethod
     def _entries(events: Events, asked: Indices, keys: NDArray[np.uint64]) -> Entries:
@@ -95,68 +97,11 @@ class TextMemory:
         entries["pane"], entries["model"] = events["pane"][asked], events["model"][asked]
         return entries
 
-    def _take_in_all(self, events: Events, asked: Indices, entries: Entries, first_at: NDArray[np.int64]) -> Indices:
-        """Take in all new texts at once; returns which entries are left to look at one by one, in order.
-
-        That changes nothing unless a text that is looked up is one of the oldest, which the new ones are written over:
-        then everything is left.
-        """
-        texts, size = entries["text"].tolist(), len(self._ring)
-        known = np.fromiter(map(self._where.get, texts, repeat(-1)), np.int64, len(texts))
-        overwritten = (known - self.written) % size < len(texts)
-        if len(texts) > size or (self.written + len(texts) > size and (overwritten & (known >= 0)).any()):
-            return np.arange(len(texts))
-        is_first = np.zeros(len(texts), bool)
-        is_first[np.unique(entries["text"], return_index=True)[1]] = True
-        new = np.flatnonzero(is_first & (known < 0))
-        first_at[asked[new]] = self._write(entries[new], events["row"][asked[new]])
-        return np.flatnonzero(~is_first | (known >= 0))
-
-    def _write(self, entries: Entries, slots: NDArray[np.int64]) -> Indices:
-        """Write entries over the oldest ones; returns where."""
-        positions = (self.written + np.arange(len(entries))) % len(self._ring)
-        old = positions[self.written + np.arange(len(entries)) >= len(self._ring)]
-        for text, position in zip(self._ring["text"][old].tolist(), old.tolist(), strict=True):
-            if self._where.get(text) == position:
-                del self._where[text]
-        self._ring[positions], self._slots[positions] = entries, slots
-        self._where.update(zip(entries["text"].tolist(), positions.tolist(), strict=True))
-        self._dirty.update(np.unique(positions // PAGE).tolist())
-        self.written += len(entries)
-        return positions
-
-    def _expose(self, position: int, pane: int, begun: int) -> Exposure:
-        """Note an exposure. What stood there before the segment may be overwritten in it, so its flags are kept now."""
-        _, owner, sent, _, flags = self._ring[position].tolist()
-        age = (self.written - 1 - position) % len(self._ring)
-        known = flags if age >= self.written - begun else None
-        self._flag(position, TAKEN_BACK)
-        slot = int(self._slots[position])
-        return Exposure(slot=slot, owner=owner, sent=sent, pane=pane, position=position, flags=known)
-
-    def _take_in(self, text: int, entry: np.void, slot: int) -> int:
-        """The same as `_write`, for one entry."""
-        position = self.written % len(self._ring)
-        if self.written >= len(self._ring):
-            old = int(self._ring["text"][position])
-            if self._where.get(old) == position:
-                del self._where[old]
-        self._ring[position] = entry
-        self._slots[position] = slot
-        self._where[text] = position
-        self.written += 1
-        self._dirty.add(position // PAGE)
-        return position
-
-    def _flag(self, position: int, flags: int) -> None:
-        self._ring["flags"][position] |= flags
-        self._dirty.add(position // PAGE)
-
     def note_harvest(self, positions: NDArray[np.int64], marks: NDArray[np.uint8]) -> None:
         """Remember which first texts were counted as harvest events; `marks` are those of `harvest`."""
         counted = np.flatnonzero((positions >= 0) & (marks & LOOSE != 0))
         np.bitwise_or.at(self._ring["flags"], positions[counted], marks[counted] & (STRICT | LOOSE))
-        self._dirty.update(np.unique(positions[counted] // PAGE).tolist())
+        self._dirty[positions[counted] // PAGE] = True
 
     def settle(self, exposures: list[Exposure]) -> None:
         """The panes of these texts are folded: keep what they counted as, whatever is written over them."""
@@ -173,7 +118,8 @@ class TextMemory:
 
     def take_dirty(self) -> Iterator[tuple[int, bytes]]:
         """Changed pages, which become clean."""
-        dirty, self._dirty = sorted(self._dirty), set()
+        dirty = np.flatnonzero(self._dirty).tolist()
+        self._dirty[:] = False
         for page in dirty:
             yield page, self._page(page)
 
@@ -197,4 +143,76 @@ class TextMemory:
         self.written = written
         filled = min(written, len(self._ring))
         self._slots[:filled] = slots_of_keys(self._ring["owner"][:filled])
-        self._where = {text: position for position, text in enumerate(self._ring["text"][:filled].tolist())}
+        self._index = new_index(self._ring)
+        _enter(self._ring, self._index, filled)
+
+
+def _exposure(noted: np.void) -> Exposure:
+    slot, owner, sent, pane, position, flags = noted.item()
+    return Exposure(
+        slot=slot, owner=owner, sent=sent, pane=pane, position=position, flags=None if flags == NOT_YET else flags
+    )
+
+
+@compiled
+def _look_up(  # noqa: PLR0917 - in compiled code arguments have positions only
+    asked: Records,
+    slots: NDArray[np.int64],
+    ring: Records,
+    owners: NDArray[np.int64],
+    index: Index,
+    written: int,
+    dirty: NDArray[np.bool_],
+    answers: Records,
+    exposed: Records,
+) -> tuple[int, int]:
+    """Look at each text, and write what is new over the oldest; how many were ever written, and the exposures."""
+    begun, count = written, 0
+    for nth in range(len(asked)):
+        entry, answer = asked[nth], answers[nth]
+        position = find(index, ring, entry.text)
+        answer.first_at = -1
+        if position < 0:
+            answer.first_at = position = _take_in(entry, ring, index, written)
+            owners[position] = slots[nth]
+            dirty[position // PAGE] = True
+            written += 1
+        elif ring[position].owner == entry.owner:
+            answer.requeried = ring[position].model != entry.model
+        else:
+            answer.shared = True
+            if not ring[position].flags & TAKEN_BACK:
+                before = written - 1 - (written - 1 - position) % len(ring) < begun
+                _expose(ring[position], owners[position], entry.pane, position, before, exposed[count])
+                dirty[position // PAGE] = True
+                count += 1
+    return written, count
+
+
+@part
+def _take_in(entry: Record, ring: Records, index: Index, written: Number) -> Number:
+    """Write a new text over the oldest one; where."""
+    position = written % len(ring)
+    if written >= len(ring):
+        remove(index, ring, position)
+    ring[position] = entry
+    insert(index, ring, position)
+    return position
+
+
+@part
+def _expose(  # noqa: PLR0917 - as above
+    known: Record, slot: Number, pane: Number, position: Number, before: Number, exposure: Record
+) -> None:
+    """Note an exposure. What stood there `before` the segment may be overwritten in it, so its flags are kept now."""
+    exposure.slot, exposure.owner, exposure.sent = slot, known.owner, known.pane
+    exposure.pane, exposure.position = pane, position
+    exposure.flags = known.flags if before else NOT_YET
+    known.flags |= TAKEN_BACK
+
+
+@compiled
+def _enter(ring: Records, index: Index, filled: int) -> None:
+    """Put the texts of a ring into an empty index."""
+    for position in range(filled):
+        insert(index, ring, position)

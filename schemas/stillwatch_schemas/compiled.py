@@ -25,6 +25,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 Record = Any
 """A record of an array: in compiled code its fields are attributes. Changed in place."""
+Records = Any
+"""An array of them."""
 Number = Any
 """Python's whole number outside, a machine word in compiled code."""
 
